@@ -12,7 +12,7 @@ void set_ensure_handler(EnsureHandler handler) {
     registered_handler = handler;
 }
 
-void ensure_failed(const char* what, const std::source_location& where) {
+void ensure_failed(const char* what, const SourceLocation& where) {
     if (registered_handler != nullptr)
         registered_handler(what, where);
     __builtin_trap();

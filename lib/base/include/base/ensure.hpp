@@ -3,22 +3,33 @@
 // handler (the hypervisor's panic, the test's abort); it never continues.
 #pragma once
 
-#include <source_location>
-
 namespace ravelin {
 
-using EnsureHandler = void (*)(const char* what, const std::source_location& where);
+/// Where a call was written: the shape of std::source_location, which clang 14 cannot take from
+/// libstdc++.
+struct SourceLocation {
+    const char* file;
+    const char* function;
+    unsigned line;
+    [[nodiscard]] static constexpr SourceLocation
+    current(const char* file = __builtin_FILE(),
+            const char* function = __builtin_FUNCTION(),
+            unsigned line = __builtin_LINE()) {
+        return SourceLocation{file, function, line};
+    }
+};
+
+using EnsureHandler = void (*)(const char* what, const SourceLocation& where);
 
 /// Registers what happens when an invariant does not hold. The handler must not return; if it does,
 /// the CPU traps. Context: start-up, one CPU.
 void set_ensure_handler(EnsureHandler handler);
 
-[[noreturn]] void ensure_failed(const char* what, const std::source_location& where);
+[[noreturn]] void ensure_failed(const char* what, const SourceLocation& where);
 
 /// Checks an invariant of our own. Never for input: input gets an error.
-constexpr void ensure(bool holds,
-                      const char* what,
-                      const std::source_location& where = std::source_location::current()) {
+constexpr void
+ensure(bool holds, const char* what, const SourceLocation& where = SourceLocation::current()) {
     if (!holds) [[unlikely]]
         ensure_failed(what, where);
 }
