@@ -54,8 +54,6 @@ template <typename T, typename E> class [[nodiscard]] Result {
         }
         return *this;
     }
-    constexpr ~Result() requires(
-        std::is_trivially_destructible_v<T>&& std::is_trivially_destructible_v<E>) = default;
     constexpr ~Result() { destroy(); }
 
     [[nodiscard]] constexpr bool is_ok() const { return ok_; }
