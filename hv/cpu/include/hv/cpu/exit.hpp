@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a guest stopped, in terms that do not name a vendor. A back end decodes its exit into one of
+// these; nothing above it reads a VMCB or a VMCS. Lengths are instruction lengths, known without
+// next-RIP save.
+#pragma once
+
+#include <hv/cpu/registers.hpp>
+
+#include <variant>
+
+namespace ravelin::hv::cpu {
+
+/// CPUID was executed. The instruction is two bytes.
+struct CpuidExit {};
+/// VMCALL or VMMCALL was executed, whichever the vendor's own is. Both are three bytes.
+struct HypercallExit {};
+
+enum class IoDirection : u8 { out, in };
+enum class IoForm : u8 { single, string, repeated_string };
+/// IN, OUT, INS or OUTS. next_rip is what follows the instruction.
+struct IoExit {
+    u16 port;
+    u8 size; ///< 1, 2 or 4 bytes
+    IoDirection direction;
+    IoForm form;
+    u8 address_size; ///< 2, 4 or 8 bytes, of string forms
+    u64 next_rip;
+};
+
+/// RDMSR (ECX names it; the result goes to EDX:EAX). Two bytes.
+struct MsrReadExit {};
+/// WRMSR. Two bytes.
+struct MsrWriteExit {};
+/// HLT. One byte.
+struct HaltExit {};
+/// XSETBV of ECX with EDX:EAX, from CPL 0. Three bytes.
+struct XsetbvExit {};
+
+/// The guest touched a guest-physical address its stage-2 table does not allow.
+struct Stage2FaultExit {
+    GuestPhysical address;
+    Access wanted;
+    enum class During : u8 { access, page_walk } during;
+};
+
+/// An interrupt of the physical machine is pending; it is delivered when the host enables
+/// interrupts.
+struct HostInterruptExit {};
+/// The guest can take an interrupt now; the request made by request_interrupt_window() is spent.
+struct InterruptWindowExit {};
+/// The guest's #UD, which is its own unless the bytes at RIP are the other vendor's hypercall.
+struct UndefinedOpcodeExit {};
+/// A write of MSR-like state the back end refuses by itself (VMRUN and its kin): #UD for the guest.
+struct ForbiddenInstructionExit {};
+/// Triple fault.
+struct ShutdownExit {};
+/// The CPU refused the guest's state, or an exit nobody asked for: raw is the vendor's code.
+struct FailedExit {
+    u64 raw;
+};
+/// Something that needs nothing from above (handled in the back end); enter again.
+struct ResumeExit {};
+
+using Exit = std::variant<ResumeExit,
+                          CpuidExit,
+                          HypercallExit,
+                          IoExit,
+                          MsrReadExit,
+                          MsrWriteExit,
+                          HaltExit,
+                          XsetbvExit,
+                          Stage2FaultExit,
+                          HostInterruptExit,
+                          InterruptWindowExit,
+                          UndefinedOpcodeExit,
+                          ForbiddenInstructionExit,
+                          ShutdownExit,
+                          FailedExit>;
+
+} // namespace ravelin::hv::cpu

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtual CPU of a domain: its registers, the back end that runs it, its local APIC, its timer
+// deadline, and the copy functions a hypercall uses. Used on the physical CPU that runs it, except
+// where a member says "any CPU".
+#pragma once
+
+#include <hv/cpu/virtual_cpu.hpp>
+#include <hv/domain/domain.hpp>
+#include <hv/guest/walk.hpp>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <optional>
+#include <span>
+
+namespace ravelin::hv::abi {
+struct VcpuState; // vcpu_info, run-state area, pvclock: hv/abi's
+}
+namespace ravelin::hv::vlapic {
+class Vlapic;
+}
+
+namespace ravelin::hv::domain {
+
+class Vcpu {
+  public:
+    Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, vlapic::Vlapic& lapic);
+    Vcpu(const Vcpu&) = delete;
+    Vcpu& operator=(const Vcpu&) = delete;
+
+    [[nodiscard]] Domain& domain() const { return domain_; }
+    [[nodiscard]] VcpuId id() const { return id_; }
+    [[nodiscard]] cpu::VirtualCpu& cpu() const { return cpu_; }
+    [[nodiscard]] vlapic::Vlapic& lapic() const { return lapic_; }
+    [[nodiscard]] cpu::GeneralRegisters& registers() { return registers_; }
+
+    /// hv/abi's state; set once by hv/abi.
+    [[nodiscard]] abi::VcpuState* abi_state() const { return abi_state_; }
+    void set_abi_state(abi::VcpuState* state) { abi_state_ = state; }
+
+    /// An upcall vector to inject once, past the local APIC (HVM_PARAM_CALLBACK_IRQ of type
+    /// vector). Per-vCPU upcall vectors go through lapic() instead, because they want an EOI. Any
+    /// CPU.
+    void raise_upcall(Vector vector) { upcall_.store(vector.raw(), std::memory_order_release); }
+    [[nodiscard]] std::optional<Vector> pending_upcall() const {
+        const u16 vector = upcall_.load(std::memory_order_acquire);
+        return vector == 0 ? std::nullopt : std::optional{Vector{static_cast<u8>(vector)}};
+    }
+    void clear_upcall() { upcall_.store(0, std::memory_order_relaxed); }
+
+    /// Makes the run loop call GuestAbi::deliver_events() before the next entry, and leave HLT if
+    /// that makes an interrupt. Any CPU.
+    void request_event_check() { event_check_.store(true, std::memory_order_release); }
+    [[nodiscard]] bool take_event_check() {
+        return event_check_.load(std::memory_order_relaxed) &&
+               event_check_.exchange(false, std::memory_order_acquire);
+    }
+
+    /// The guest ABI's single-shot timer, as a host TSC; none when not set.
+    [[nodiscard]] std::optional<cpu::Tsc> timer_deadline() const { return deadline_; }
+    void set_timer_deadline(std::optional<cpu::Tsc> deadline) { deadline_ = deadline; }
+
+    /// Copies in from the guest's virtual address space, with the rights its current privilege has.
+    /// Copy once, decode the copy.
+    [[nodiscard]] Status<guest::CopyError> copy_in(GuestVirtual from, std::span<u8> destination);
+    [[nodiscard]] Status<guest::CopyError> copy_out(GuestVirtual to, std::span<const u8> source);
+    /// copy_in of one trivially copyable value.
+    template <typename T>
+    [[nodiscard]] Result<T, guest::CopyError> copy_in_value(GuestVirtual from) {
+        static_assert(std::is_trivially_copyable_v<T>);
+        std::array<u8, sizeof(T)> raw{};
+        (void)RAVELIN_TRY(copy_in(from, raw));
+        return std::bit_cast<T>(raw);
+    }
+    template <typename T>
+    [[nodiscard]] Status<guest::CopyError> copy_out_value(GuestVirtual to, const T& value) {
+        static_assert(std::is_trivially_copyable_v<T>);
+        return copy_out(to, std::bit_cast<std::array<u8, sizeof(T)>>(value));
+    }
+
+  private:
+    Domain& domain_;
+    VcpuId id_;
+    cpu::VirtualCpu& cpu_;
+    vlapic::Vlapic& lapic_;
+    cpu::GeneralRegisters registers_{};
+    abi::VcpuState* abi_state_{};
+    std::atomic<u16> upcall_{0};
+    std::atomic<bool> event_check_{false};
+    std::optional<cpu::Tsc> deadline_;
+};
+
+} // namespace ravelin::hv::domain
