@@ -91,6 +91,10 @@ function(ravelin_program)
     target_link_libraries(${P_NAME} PRIVATE ${P_LIBRARIES})
 endfunction()
 
+# What builds all programs of one kind.
+add_custom_target(unit-tests)
+add_custom_target(fuzzers)
+
 # ravelin_unit_test(MODULE m SOURCES ... [LIBRARIES ...]): GoogleTest binary unit-<m>, one ctest entry 'unit.<m>'.
 function(ravelin_unit_test)
     cmake_parse_arguments(T "" "MODULE" "SOURCES;LIBRARIES" ${ARGN})
@@ -100,6 +104,7 @@ function(ravelin_unit_test)
     target_link_libraries(unit-${T_MODULE} PRIVATE ravelin-${T_MODULE} ${T_LIBRARIES} GTest::gtest_main GTest::gmock)
     add_test(NAME unit.${T_MODULE} COMMAND unit-${T_MODULE})
     set_tests_properties(unit.${T_MODULE} PROPERTIES LABELS unit TIMEOUT 120)
+    add_dependencies(unit-tests unit-${T_MODULE})
 endfunction()
 
 # ravelin_fuzzer(NAME n SOURCES ... LIBRARIES ...): fuzz-<n>; its corpus is tests/fuzz/corpus/<n>. Smoke test 'fuzz.<n>'.
@@ -112,7 +117,14 @@ function(ravelin_fuzzer)
     target_compile_options(fuzz-${F_NAME} PRIVATE ${RAVELIN_WARNINGS} ${RAVELIN_HOSTED_OPTIONS} -fsanitize=fuzzer)
     target_link_options(fuzz-${F_NAME} PRIVATE ${RAVELIN_HOSTED_LINK_OPTIONS} -fsanitize=fuzzer)
     target_link_libraries(fuzz-${F_NAME} PRIVATE ${F_LIBRARIES})
-    add_test(NAME fuzz.${F_NAME} COMMAND fuzz-${F_NAME} -runs=20000 -max_total_time=5 -rss_limit_mb=2048
-        -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/ ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${F_NAME})
+    # The first folder takes what is found: the committed corpus stays as it is.
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${F_NAME})
+    file(MAKE_DIRECTORY ${found})
+    set(run fuzz-${F_NAME} -rss_limit_mb=2048 -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/)
+    set(corpora ${found} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${F_NAME})
+    add_test(NAME fuzz.${F_NAME} COMMAND ${run} -runs=20000 -max_total_time=5 ${corpora})
     set_tests_properties(fuzz.${F_NAME} PROPERTIES LABELS fuzz TIMEOUT 120)
+    add_test(NAME fuzz.${F_NAME}.long COMMAND ${run} -max_total_time=300 ${corpora})
+    set_tests_properties(fuzz.${F_NAME}.long PROPERTIES LABELS "fuzz;nightly" TIMEOUT 600)
+    add_dependencies(fuzzers fuzz-${F_NAME})
 endfunction()
