@@ -6,6 +6,7 @@
 
 #include <hv/cpu/registers.hpp>
 
+#include <optional>
 #include <variant>
 
 namespace ravelin::hv::cpu {
@@ -50,8 +51,14 @@ struct HostInterruptExit {};
 struct InterruptWindowExit {};
 /// The guest's #UD, which is its own unless the bytes at RIP are the other vendor's hypercall.
 struct UndefinedOpcodeExit {};
-/// A write of MSR-like state the back end refuses by itself (VMRUN and its kin): #UD for the guest.
-struct ForbiddenInstructionExit {};
+/// The instruction does not exist for guests, or an exception is intercepted only to break loops of
+/// its delivery: the guest gets this exception.
+struct ReflectedExceptionExit {
+    Exception exception;
+    std::optional<u32> error_code;
+};
+/// INVD: the caches must be written back instead of dropped. Two bytes.
+struct CacheFlushExit {};
 /// Triple fault.
 struct ShutdownExit {};
 /// The CPU refused the guest's state, or an exit nobody asked for: raw is the vendor's code.
@@ -73,7 +80,8 @@ using Exit = std::variant<ResumeExit,
                           HostInterruptExit,
                           InterruptWindowExit,
                           UndefinedOpcodeExit,
-                          ForbiddenInstructionExit,
+                          ReflectedExceptionExit,
+                          CacheFlushExit,
                           ShutdownExit,
                           FailedExit>;
 

@@ -77,6 +77,10 @@ struct Rflags {
     using AlignmentCheck = BitFlag<u64, 18>;
 };
 
+/// XCR0 components a guest may have: x87, SSE, AVX and AVX-512, which fit one frame in the standard
+/// XSAVE format. [AMD APM vol2 11.5.2]
+constexpr u64 xcr0_allowed = 0xe7;
+
 enum class SegmentName : u8 { es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr };
 
 /// A segment register with its hidden part. Attributes are the descriptor's: bits 0-7 of its access

@@ -79,7 +79,7 @@ class Domain {
     static constexpr usize max_vcpus = 16;
 
     Domain(const Identity& identity,
-           stage2::Format format,
+           stage2::Layout layout,
            TableMemory& tables,
            guest::FrameAccess& frames,
            GuestAbi& guest_abi);

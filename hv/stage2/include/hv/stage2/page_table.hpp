@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stage-2 page tables: guest-physical to host-physical, 4 levels, pages of 4 KiB, 2 MiB and 1 GiB.
 // One code for AMD nested pages [AMD APM vol2 15.25] and Intel EPT [SDM vol3 29.3.2]; only the
-// entry encoding differs. Every change is one atomic 64-bit store between two tables that are both
+// entry encoding differs. Every change is one atomic 64-bit store between two states that are both
 // valid, so that a CPU or a test walking at any moment sees the old or the new translation. It
 // trusts its TableMemory and nothing of the guest.
 #pragma once
@@ -17,14 +17,23 @@ namespace ravelin::hv::stage2 {
 
 enum class Format : u8 { nested_pages, extended_page_tables };
 
+/// The largest page the CPU's stage-2 walker takes.
+enum class LargestPage : u8 { size_4k, size_2m, size_1g };
+
+struct Layout {
+    Format format{Format::nested_pages};
+    LargestPage largest{LargestPage::size_2m};
+};
+
 enum class MemoryType : u8 { write_back, uncached };
 
 enum class Error : u8 {
-    out_of_frames,  ///< no frame for a table
-    misaligned,     ///< an address or size is not a multiple of 4 KiB
-    out_of_range,   ///< beyond the 48 bits a four-level table translates
-    already_mapped, ///< map() over something mapped
-    not_mapped,     ///< unmap() or protect() of a hole
+    out_of_frames,      ///< no frame for a table
+    misaligned,         ///< an address or size is not a multiple of 4 KiB, or the size is zero
+    out_of_range,       ///< beyond the 48 bits a four-level table translates
+    already_mapped,     ///< map() over something mapped
+    not_mapped,         ///< unmap() or protect() of a hole
+    unsupported_rights, ///< rights without read: the AMD format cannot say that
 };
 
 /// What one guest-physical address translates to.
@@ -53,10 +62,11 @@ class StoreObserver {
     ~StoreObserver() = default;
 };
 
-/// Writers take the table's lock; translate() is safe beside one writer.
+/// Writers take the table's lock; translate() is safe beside a map() or a split, and beside an
+/// unmap() as long as the caller keeps retired tables alive through the Invalidator.
 class PageTable {
   public:
-    PageTable(Format format, TableMemory& memory, StoreObserver* observer = nullptr);
+    PageTable(Layout layout, TableMemory& memory, StoreObserver* observer = nullptr);
     ~PageTable();
     PageTable(const PageTable&) = delete;
     PageTable& operator=(const PageTable&) = delete;
@@ -73,12 +83,13 @@ class PageTable {
     /// error nothing is mapped.
     [[nodiscard]] Status<Error>
     map(GuestPhysical guest, HostPhysical host, Bytes size, Access access, MemoryType type);
-    /// Removes [guest, guest + size), splitting large pages at its ends. Fails with nothing changed
-    /// when some of it is not mapped or a split finds no frame.
+    /// Removes [guest, guest + size), splitting large pages at its ends. On an error every address
+    /// translates as before.
     [[nodiscard]] Status<Error> unmap(GuestPhysical guest, Bytes size);
     /// Changes rights of [guest, guest + size), under the rules of unmap().
     [[nodiscard]] Status<Error> protect(GuestPhysical guest, Bytes size, Access access);
-    /// Replaces full tables of contiguous, equal entries inside the range by larger pages.
+    /// Replaces tables that map contiguous memory with equal rights, inside the range, by larger
+    /// pages.
     void merge(GuestPhysical guest, Bytes size);
 
     [[nodiscard]] std::optional<Translation> translate(GuestPhysical guest) const;
@@ -87,13 +98,28 @@ class PageTable {
     [[nodiscard]] u64 tables() const { return tables_; }
 
   private:
-    struct Walk;
-    [[nodiscard]] Status<Error> check_range(GuestPhysical guest, Bytes size, u64 host) const;
-    void store(u64& entry, u64 value);
-    void retire(HostFrame table);
-    void flush_retired();
+    struct Range {
+        u64 first; ///< guest-physical
+        u64 end;   ///< one beyond
+    };
+    [[nodiscard]] Status<Error> check(GuestPhysical guest, Bytes size) const;
+    [[nodiscard]] bool all_unmapped(HostFrame table, unsigned level, Range range) const;
+    [[nodiscard]] bool all_mapped(HostFrame table, unsigned level, Range range) const;
+    [[nodiscard]] Status<Error>
+    map_in(HostFrame table, unsigned level, Range range, u64 host, Access access, MemoryType type);
+    [[nodiscard]] Status<Error> split_at(u64 address);
+    void unmap_in(HostFrame table, unsigned level, Range range);
+    void protect_in(HostFrame table, unsigned level, Range range, Access access);
+    void merge_in(HostFrame table, unsigned level, Range range);
+    [[nodiscard]] std::optional<u64> merged(HostFrame table, unsigned level) const;
+    void release_in(HostFrame table, unsigned level);
 
-    Format format_;
+    [[nodiscard]] u64 load(HostFrame table, u64 index) const;
+    void store(HostFrame table, u64 index, u64 value);
+    void retire(HostFrame table);
+    void flush();
+
+    Layout layout_;
     TableMemory& memory_;
     StoreObserver* observer_;
     Invalidator* invalidator_{};

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage-2 tables: see page_table.hpp for the invariant. Recursion is at most four deep.
+#include "entry.hpp"
+
+#include <hv/stage2/page_table.hpp>
+
+#include <algorithm>
+#include <atomic>
+
+namespace ravelin::hv::stage2 {
+
+namespace {
+
+constexpr u64 guest_limit = u64{1} << 48;
+
+/// The slots of one table that a range touches, cut to each slot.
+struct Slots {
+    u64 first;
+    u64 end;
+    unsigned level;
+
+    template <typename Body> void for_each(Body&& body) const {
+        const u64 bytes = entry::page_bytes(level);
+        for (u64 at = first; at < end;) {
+            const u64 next = std::min(end, (at & ~(bytes - 1)) + bytes);
+            body(entry::index(at, level), at, next);
+            at = next;
+        }
+    }
+};
+
+} // namespace
+
+PageTable::PageTable(Layout layout, TableMemory& memory, StoreObserver* observer)
+    : layout_{layout}, memory_{memory}, observer_{observer} {}
+
+PageTable::~PageTable() {
+    if (tables_ == 0)
+        return;
+    flush();
+    release_in(root_, entry::levels);
+}
+
+void PageTable::release_in(HostFrame table, unsigned level) {
+    for (u64 i = 0; i < 512 && level > 1; ++i) {
+        const u64 e = load(table, i);
+        if (entry::is_present(e) && !entry::is_leaf(e, level))
+            release_in(HostFrame::of(HostPhysical{entry::address(e)}), level - 1);
+    }
+    memory_.release(table);
+    --tables_;
+}
+
+Status<Error> PageTable::initialise() {
+    const auto root = memory_.allocate();
+    if (!root)
+        return Failure{Error::out_of_frames};
+    root_ = root.value();
+    tables_ = 1;
+    return Unit{};
+}
+
+Status<Error> PageTable::check(GuestPhysical guest, Bytes size) const {
+    ensure(tables_ != 0, "stage-2 table used before initialise()");
+    if (!guest.is_aligned(page_size) || size.raw() % page_size != 0 || size.raw() == 0)
+        return Failure{Error::misaligned};
+    if (guest.raw() >= guest_limit || size.raw() > guest_limit - guest.raw())
+        return Failure{Error::out_of_range};
+    return Unit{};
+}
+
+Status<Error>
+PageTable::map(GuestPhysical guest, HostPhysical host, Bytes size, Access access, MemoryType type) {
+    const LockGuard guard{lock_};
+    (void)RAVELIN_TRY(check(guest, size));
+    if (!host.is_aligned(page_size))
+        return Failure{Error::misaligned};
+    if (host.raw() > entry::address_mask || size.raw() > entry::address_mask - host.raw())
+        return Failure{Error::out_of_range};
+    if (!allows(access, Access::read))
+        return Failure{Error::unsupported_rights};
+    const Range range{guest.raw(), guest.raw() + size.raw()};
+    if (!all_unmapped(root_, entry::levels, range))
+        return Failure{Error::already_mapped};
+    const auto done = map_in(root_, entry::levels, range, host.raw(), access, type);
+    if (!done) {
+        // What was mapped consists of whole pages inside the range, so undoing it never splits.
+        unmap_in(root_, entry::levels, range);
+        flush();
+    }
+    return done;
+}
+
+Status<Error> PageTable::map_in(
+    HostFrame table, unsigned level, Range range, u64 host, Access access, MemoryType type) {
+    const u64 bytes = entry::page_bytes(level);
+    const bool may_be_leaf = level <= static_cast<unsigned>(layout_.largest) + 1;
+    Status<Error> outcome{Unit{}};
+    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
+        if (!outcome)
+            return;
+        const u64 target = host + (at - range.first);
+        u64 e = load(table, i);
+        if (!entry::is_present(e) && may_be_leaf && next - at == bytes && target % bytes == 0) {
+            store(table, i, entry::leaf(layout_.format, target, level, access, type));
+            return;
+        }
+        if (!entry::is_present(e)) {
+            const auto lower = memory_.allocate();
+            if (!lower) {
+                outcome = Failure{Error::out_of_frames};
+                return;
+            }
+            ++tables_;
+            e = entry::table(layout_.format, lower.value());
+            store(table, i, e);
+        }
+        outcome = map_in(HostFrame::of(HostPhysical{entry::address(e)}),
+                         level - 1,
+                         Range{at, next},
+                         target,
+                         access,
+                         type);
+    });
+    return outcome;
+}
+
+bool PageTable::all_unmapped(HostFrame table, unsigned level, Range range) const {
+    bool free = true;
+    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
+        const u64 e = load(table, i);
+        if (!free || !entry::is_present(e))
+            return;
+        free = !entry::is_leaf(e, level) &&
+               all_unmapped(
+                   HostFrame::of(HostPhysical{entry::address(e)}), level - 1, Range{at, next});
+    });
+    return free;
+}
+
+bool PageTable::all_mapped(HostFrame table, unsigned level, Range range) const {
+    bool mapped = true;
+    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
+        const u64 e = load(table, i);
+        if (!mapped || (entry::is_present(e) && entry::is_leaf(e, level)))
+            return;
+        mapped =
+            entry::is_present(e) &&
+            all_mapped(HostFrame::of(HostPhysical{entry::address(e)}), level - 1, Range{at, next});
+    });
+    return mapped;
+}
+
+/// Makes `address` a page boundary: while a large page holds it in its middle, replaces that page
+/// by a full table of smaller pages that translate alike.
+Status<Error> PageTable::split_at(u64 address) {
+    HostFrame table = root_;
+    for (unsigned level = entry::levels; level > 1; --level) {
+        const u64 i = entry::index(address, level);
+        u64 e = load(table, i);
+        if (!entry::is_present(e) || address % entry::page_bytes(level) == 0)
+            return Unit{};
+        if (entry::is_leaf(e, level)) {
+            const auto lower = memory_.allocate();
+            if (!lower)
+                return Failure{Error::out_of_frames};
+            ++tables_;
+            const Access access = entry::access(layout_.format, e);
+            const MemoryType type = entry::type(layout_.format, e);
+            const TablePage page = memory_.page(lower.value());
+            const u64 step = entry::page_bytes(level - 1);
+            for (u64 n = 0; n < page.size(); ++n)
+                page[n] = entry::leaf(
+                    layout_.format, entry::address(e) + n * step, level - 1, access, type);
+            e = entry::table(layout_.format, lower.value());
+            store(table, i, e);
+        }
+        table = HostFrame::of(HostPhysical{entry::address(e)});
+    }
+    return Unit{};
+}
+
+Status<Error> PageTable::unmap(GuestPhysical guest, Bytes size) {
+    const LockGuard guard{lock_};
+    (void)RAVELIN_TRY(check(guest, size));
+    const Range range{guest.raw(), guest.raw() + size.raw()};
+    if (!all_mapped(root_, entry::levels, range))
+        return Failure{Error::not_mapped};
+    (void)RAVELIN_TRY(split_at(range.first));
+    (void)RAVELIN_TRY(split_at(range.end));
+    unmap_in(root_, entry::levels, range);
+    flush();
+    return Unit{};
+}
+
+void PageTable::unmap_in(HostFrame table, unsigned level, Range range) {
+    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
+        const u64 e = load(table, i);
+        if (!entry::is_present(e))
+            return;
+        if (entry::is_leaf(e, level)) {
+            store(table, i, 0);
+            return;
+        }
+        const HostFrame lower = HostFrame::of(HostPhysical{entry::address(e)});
+        unmap_in(lower, level - 1, Range{at, next});
+        const TablePage page = memory_.page(lower);
+        if (std::all_of(page.begin(), page.end(), [](u64 value) { return value == 0; })) {
+            store(table, i, 0);
+            retire(lower);
+        }
+    });
+}
+
+Status<Error> PageTable::protect(GuestPhysical guest, Bytes size, Access access) {
+    const LockGuard guard{lock_};
+    (void)RAVELIN_TRY(check(guest, size));
+    if (!allows(access, Access::read))
+        return Failure{Error::unsupported_rights};
+    const Range range{guest.raw(), guest.raw() + size.raw()};
+    if (!all_mapped(root_, entry::levels, range))
+        return Failure{Error::not_mapped};
+    (void)RAVELIN_TRY(split_at(range.first));
+    (void)RAVELIN_TRY(split_at(range.end));
+    protect_in(root_, entry::levels, range, access);
+    flush();
+    return Unit{};
+}
+
+void PageTable::protect_in(HostFrame table, unsigned level, Range range, Access access) {
+    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
+        const u64 e = load(table, i);
+        if (entry::is_leaf(e, level))
+            store(table,
+                  i,
+                  entry::leaf(layout_.format,
+                              entry::address(e),
+                              level,
+                              access,
+                              entry::type(layout_.format, e)));
+        else
+            protect_in(
+                HostFrame::of(HostPhysical{entry::address(e)}), level - 1, Range{at, next}, access);
+    });
+}
+
+void PageTable::merge(GuestPhysical guest, Bytes size) {
+    const LockGuard guard{lock_};
+    if (!check(guest, size))
+        return;
+    merge_in(root_, entry::levels, Range{guest.raw(), guest.raw() + size.raw()});
+    flush();
+}
+
+void PageTable::merge_in(HostFrame table, unsigned level, Range range) {
+    const bool may_be_leaf = level <= static_cast<unsigned>(layout_.largest) + 1;
+    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
+        const u64 e = load(table, i);
+        if (!entry::is_present(e) || entry::is_leaf(e, level))
+            return;
+        const HostFrame lower = HostFrame::of(HostPhysical{entry::address(e)});
+        if (level > 2)
+            merge_in(lower, level - 1, Range{at, next});
+        if (!may_be_leaf || next - at != entry::page_bytes(level))
+            return;
+        if (const auto whole = merged(lower, level)) {
+            store(table, i, *whole);
+            retire(lower);
+        }
+    });
+}
+
+/// The one leaf of `level` that translates as the whole table below it does, if there is one.
+std::optional<u64> PageTable::merged(HostFrame table, unsigned level) const {
+    const u64 first = load(table, 0);
+    if (!entry::is_present(first) || !entry::is_leaf(first, level - 1) ||
+        entry::address(first) % entry::page_bytes(level) != 0)
+        return std::nullopt;
+    const u64 step = entry::page_bytes(level - 1);
+    for (u64 i = 1; i < 512; ++i)
+        if (load(table, i) != first + i * step)
+            return std::nullopt;
+    return entry::leaf(layout_.format,
+                       entry::address(first),
+                       level,
+                       entry::access(layout_.format, first),
+                       entry::type(layout_.format, first));
+}
+
+std::optional<Translation> PageTable::translate(GuestPhysical guest) const {
+    if (guest.raw() >= guest_limit)
+        return std::nullopt;
+    HostFrame table = root_;
+    for (unsigned level = entry::levels; level >= 1; --level) {
+        const u64 e = load(table, entry::index(guest.raw(), level));
+        if (!entry::is_present(e))
+            return std::nullopt;
+        if (entry::is_leaf(e, level)) {
+            const u64 bytes = entry::page_bytes(level);
+            return Translation{HostPhysical{entry::address(e) + guest.raw() % bytes},
+                               bytes,
+                               entry::access(layout_.format, e),
+                               entry::type(layout_.format, e)};
+        }
+        table = HostFrame::of(HostPhysical{entry::address(e)});
+    }
+    return std::nullopt;
+}
+
+u64 PageTable::load(HostFrame table, u64 index) const {
+    const TablePage page = memory_.page(table);
+    return std::atomic_ref{page[index]}.load(std::memory_order_relaxed);
+}
+
+void PageTable::store(HostFrame table, u64 index, u64 value) {
+    const TablePage page = memory_.page(table);
+    std::atomic_ref{page[index]}.store(value, std::memory_order_release);
+    if (observer_ != nullptr)
+        observer_->stored();
+}
+
+void PageTable::retire(HostFrame table) {
+    if (retired_.full())
+        flush();
+    ensure(retired_.push_back(table), "a list that was just flushed has room");
+}
+
+void PageTable::flush() {
+    if (invalidator_ != nullptr)
+        invalidator_->invalidate();
+    for (const HostFrame table : retired_) {
+        memory_.release(table);
+        --tables_;
+    }
+    retired_.clear();
+}
+
+} // namespace ravelin::hv::stage2

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// History replay: after every single store of every operation, a CPU that walks the tables finds
+// for each address what it found before the operation or what it finds after it, never a third
+// thing; and no table is released before the CPUs were told.
+#include "table_fixture.hpp"
+
+#include <hv/stage2/page_table.hpp>
+
+#include <functional>
+#include <random>
+#include <vector>
+
+namespace ravelin::hv::stage2 {
+namespace {
+
+using test::hardware_walk;
+using test::TestTables;
+
+struct Meaning {
+    u64 host;
+    bool writable;
+    bool executable;
+    friend bool operator==(const Meaning&, const Meaning&) = default;
+};
+using Snapshot = std::vector<std::optional<Meaning>>;
+
+/// Keeps every released table until invalidate() was called, as the hardware might still walk it.
+class FlushCheckedTables final : public TableMemory {
+  public:
+    explicit FlushCheckedTables(TestTables& tables) : tables_{tables} {}
+    Result<HostFrame, TableMemoryError> allocate() override { return tables_.allocate(); }
+    void release(HostFrame frame) override {
+        EXPECT_TRUE(flushed) << "table released while a CPU may walk it";
+        tables_.release(frame);
+    }
+    TablePage page(HostFrame frame) override { return tables_.page(frame); }
+    bool flushed = false;
+
+  private:
+    TestTables& tables_;
+};
+
+class Replay final : public StoreObserver, public Invalidator {
+  public:
+    Replay() {
+        EXPECT_TRUE(table.initialise());
+        table.set_invalidator(this);
+        for (u64 at = 0; at < 3 * 0x4000'0000ull; at += 0x20'0000 / 2) {
+            probes.push_back(at);
+            probes.push_back(at + 0x3000);
+        }
+        for (u64 page = 0; page < 8; ++page)
+            probes.push_back(0x4000'0000 - 0x4000 + page * 0x1000);
+    }
+    ~Replay() { checked.flushed = true; }
+    Replay(const Replay&) = delete;
+    Replay& operator=(const Replay&) = delete;
+
+    void stored() override {
+        checked.flushed = false;
+        history.push_back(snapshot());
+    }
+    void invalidate() override { checked.flushed = true; }
+
+    Snapshot snapshot() {
+        Snapshot out;
+        for (const u64 at : probes) {
+            const auto walked = hardware_walk(tables, table.root(), at);
+            out.push_back(
+                walked ? std::optional{Meaning{walked->host, walked->writable, walked->executable}}
+                       : std::nullopt);
+        }
+        return out;
+    }
+
+    void step(const std::function<void()>& operation) {
+        const Snapshot before = snapshot();
+        history.clear();
+        operation();
+        const Snapshot after = snapshot();
+        for (const Snapshot& between : history)
+            for (usize i = 0; i < probes.size(); ++i)
+                ASSERT_TRUE(between[i] == before[i] || between[i] == after[i])
+                    << "address " << probes[i] << " passed through a third translation";
+    }
+
+    TestTables tables;
+    FlushCheckedTables checked{tables};
+    PageTable table{Layout{Format::nested_pages, LargestPage::size_1g}, checked, this};
+    std::vector<u64> probes;
+    std::vector<Snapshot> history;
+};
+
+TEST(History, EveryIntermediateStateIsOldOrNew) {
+    Replay replay;
+    PageTable& table = replay.table;
+    constexpr u64 g = 0x4000'0000;
+    constexpr u64 m2 = 0x20'0000;
+    replay.step([&] {
+        ASSERT_TRUE(table.map(GuestPhysical{0},
+                              HostPhysical{8 * g},
+                              Bytes{2 * g + m2},
+                              Access::all,
+                              MemoryType::write_back));
+    });
+    replay.step([&] {
+        ASSERT_TRUE(table.protect(GuestPhysical{g - 0x3000}, Bytes{0x5000}, Access::read));
+    });
+    replay.step([&] { ASSERT_TRUE(table.unmap(GuestPhysical{g - 0x2000}, Bytes{m2})); });
+    replay.step([&] {
+        ASSERT_TRUE(table.map(GuestPhysical{g - 0x2000},
+                              HostPhysical{9 * g - 0x2000},
+                              Bytes{m2},
+                              Access::all,
+                              MemoryType::write_back));
+    });
+    replay.step(
+        [&] { ASSERT_TRUE(table.protect(GuestPhysical{g - 0x3000}, Bytes{0x5000}, Access::all)); });
+    replay.step([&] { table.merge(GuestPhysical{0}, Bytes{2 * g}); });
+    EXPECT_EQ(hardware_walk(replay.tables, table.root(), g - 0x2000)->page_bytes, g);
+    replay.step([&] { ASSERT_TRUE(table.unmap(GuestPhysical{0}, Bytes{2 * g + m2})); });
+    EXPECT_EQ(table.tables(), 1u);
+}
+
+TEST(History, RandomOperations) {
+    Replay replay;
+    PageTable& table = replay.table;
+    std::mt19937_64 random{20261121};
+    constexpr u64 step = 0x10'0000;
+    for (int round = 0; round < 60; ++round) {
+        const u64 at = (random() % 2048) * step + (random() % 3) * 0x1000;
+        const u64 size = 0x1000 * (1 + random() % (random() % 4 == 0 ? 300000 : 600));
+        replay.step([&] {
+            switch (random() % 4) {
+            case 0:
+                (void)table.unmap(GuestPhysical{at}, Bytes{size});
+                break;
+            case 1:
+                (void)table.protect(GuestPhysical{at}, Bytes{size}, Access::read_execute);
+                break;
+            case 2:
+                table.merge(GuestPhysical{0}, Bytes{3 * 0x4000'0000ull});
+                break;
+            default:
+                (void)table.map(GuestPhysical{at},
+                                HostPhysical{at + 8 * 0x4000'0000ull},
+                                Bytes{size},
+                                Access::all,
+                                MemoryType::write_back);
+            }
+        });
+        if (::testing::Test::HasFatalFailure())
+            return;
+    }
+}
+
+} // namespace
+} // namespace ravelin::hv::stage2

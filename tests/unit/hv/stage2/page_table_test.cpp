@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage-2 tables translate what was mapped, with the largest pages, and refuse the rest whole.
+#include "table_fixture.hpp"
+
+#include <hv/stage2/page_table.hpp>
+
+namespace ravelin::hv::stage2 {
+namespace {
+
+using test::hardware_walk;
+using test::TestTables;
+
+constexpr u64 k = 1024;
+constexpr u64 m = k * k;
+constexpr u64 g = k * m;
+
+class PageTableTest : public ::testing::Test {
+  protected:
+    void SetUp() override { ASSERT_TRUE(table.initialise()); }
+    TestTables tables;
+    PageTable table{Layout{Format::nested_pages, LargestPage::size_1g}, tables};
+};
+
+TEST_F(PageTableTest, UsesTheLargestPagesThatFit) {
+    ASSERT_TRUE(table.map(GuestPhysical{g - 2 * m - 4 * k},
+                          HostPhysical{5 * g - 2 * m - 4 * k},
+                          Bytes{g + 2 * m + 8 * k},
+                          Access::all,
+                          MemoryType::write_back));
+    EXPECT_EQ(hardware_walk(tables, table.root(), g - 2 * m - 4 * k)->page_bytes, 4 * k);
+    EXPECT_EQ(hardware_walk(tables, table.root(), g - 2 * m)->page_bytes, 2 * m);
+    EXPECT_EQ(hardware_walk(tables, table.root(), g + 123)->page_bytes, g);
+    EXPECT_EQ(hardware_walk(tables, table.root(), g + 123)->host, 5 * g + 123);
+    EXPECT_EQ(hardware_walk(tables, table.root(), 2 * g)->page_bytes, 4 * k);
+    EXPECT_FALSE(hardware_walk(tables, table.root(), 2 * g + 4 * k));
+    EXPECT_FALSE(table.translate(GuestPhysical{2 * g + 4 * k}));
+}
+
+TEST_F(PageTableTest, MisalignedHostTakesSmallerPages) {
+    ASSERT_TRUE(table.map(GuestPhysical{g},
+                          HostPhysical{5 * g + 2 * m},
+                          Bytes{g},
+                          Access::read_write,
+                          MemoryType::write_back));
+    const auto walked = hardware_walk(tables, table.root(), g + 5 * m);
+    EXPECT_EQ(walked->page_bytes, 2 * m);
+    EXPECT_FALSE(walked->executable);
+}
+
+TEST_F(PageTableTest, HonoursTheCpusLargestPage) {
+    PageTable small{Layout{Format::nested_pages, LargestPage::size_4k}, tables};
+    ASSERT_TRUE(small.initialise());
+    ASSERT_TRUE(small.map(
+        GuestPhysical{0}, HostPhysical{0}, Bytes{2 * m}, Access::all, MemoryType::write_back));
+    EXPECT_EQ(hardware_walk(tables, small.root(), 0)->page_bytes, 4 * k);
+}
+
+TEST_F(PageTableTest, TranslateAgreesWithHardware) {
+    ASSERT_TRUE(table.map(GuestPhysical{3 * m},
+                          HostPhysical{7 * m},
+                          Bytes{4 * m},
+                          Access::read,
+                          MemoryType::uncached));
+    for (u64 at = 0; at < 10 * m; at += 100 * k) {
+        const auto ours = table.translate(GuestPhysical{at});
+        const auto theirs = hardware_walk(tables, table.root(), at);
+        ASSERT_EQ(ours.has_value(), theirs.has_value()) << at;
+        if (!ours)
+            continue;
+        EXPECT_EQ(ours->address.raw(), theirs->host);
+        EXPECT_EQ(allows(ours->access, Access::write), theirs->writable);
+        EXPECT_EQ(allows(ours->access, Access::execute), theirs->executable);
+        EXPECT_EQ(ours->type == MemoryType::uncached, theirs->uncached);
+        EXPECT_EQ(ours->page_bytes, theirs->page_bytes);
+    }
+}
+
+TEST_F(PageTableTest, RefusesBadRanges) {
+    const auto map = [&](u64 guest, u64 host, u64 size, Access access = Access::all) {
+        const auto done = table.map(
+            GuestPhysical{guest}, HostPhysical{host}, Bytes{size}, access, MemoryType::write_back);
+        return done ? std::nullopt : std::optional{done.error()};
+    };
+    EXPECT_EQ(map(1, 0, 4 * k), Error::misaligned);
+    EXPECT_EQ(map(0, 1, 4 * k), Error::misaligned);
+    EXPECT_EQ(map(0, 0, 5), Error::misaligned);
+    EXPECT_EQ(map(0, 0, 0), Error::misaligned);
+    EXPECT_EQ(map(u64{1} << 48, 0, 4 * k), Error::out_of_range);
+    EXPECT_EQ(map((u64{1} << 48) - 4 * k, 0, 8 * k), Error::out_of_range);
+    EXPECT_EQ(map(4 * k, 0, ~u64{0} - 4095), Error::out_of_range);
+    EXPECT_EQ(map(0, u64{1} << 52, 4 * k), Error::out_of_range);
+    EXPECT_EQ(map(0, 0, 4 * k, Access::write), Error::unsupported_rights);
+    EXPECT_EQ(map(0, 0, 8 * m), std::nullopt);
+    EXPECT_EQ(map(8 * m - 4 * k, 0, 8 * k), Error::already_mapped);
+    EXPECT_FALSE(table.translate(GuestPhysical{8 * m}));
+    EXPECT_EQ(table.unmap(GuestPhysical{8 * m - 4 * k}, Bytes{8 * k}).error(), Error::not_mapped);
+    EXPECT_TRUE(table.translate(GuestPhysical{8 * m - 4 * k}));
+}
+
+TEST_F(PageTableTest, UnmapGivesTheTablesBack) {
+    ASSERT_TRUE(table.map(GuestPhysical{4 * k},
+                          HostPhysical{8 * k},
+                          Bytes{2 * g},
+                          Access::all,
+                          MemoryType::write_back));
+    EXPECT_GT(table.tables(), 1000u);
+    ASSERT_TRUE(table.unmap(GuestPhysical{4 * k}, Bytes{2 * g}));
+    EXPECT_EQ(table.tables(), 1u);
+    EXPECT_EQ(tables.live(), 1u);
+}
+
+TEST_F(PageTableTest, SplitAndMergeAreInverse) {
+    ASSERT_TRUE(table.map(
+        GuestPhysical{0}, HostPhysical{g}, Bytes{g}, Access::all, MemoryType::write_back));
+    const u64 before = table.tables();
+    ASSERT_TRUE(table.protect(GuestPhysical{5 * m + 4 * k}, Bytes{4 * k}, Access::read));
+    EXPECT_EQ(table.tables(), before + 2);
+    EXPECT_FALSE(hardware_walk(tables, table.root(), 5 * m + 4 * k)->writable);
+    EXPECT_TRUE(hardware_walk(tables, table.root(), 5 * m + 8 * k)->writable);
+    table.merge(GuestPhysical{0}, Bytes{g});
+    EXPECT_EQ(table.tables(), before + 2) << "unequal rights must not merge";
+    ASSERT_TRUE(table.protect(GuestPhysical{5 * m + 4 * k}, Bytes{4 * k}, Access::all));
+    table.merge(GuestPhysical{0}, Bytes{g});
+    EXPECT_EQ(table.tables(), before);
+    EXPECT_EQ(hardware_walk(tables, table.root(), 5 * m)->page_bytes, g);
+}
+
+TEST_F(PageTableTest, EveryFailedAllocationLeavesTheTranslationAsItWas) {
+    ASSERT_TRUE(table.map(
+        GuestPhysical{0}, HostPhysical{g}, Bytes{g}, Access::all, MemoryType::write_back));
+    for (usize n = 0;; ++n) {
+        tables.allocations_left = n;
+        const auto mapped = table.map(GuestPhysical{3 * g - 4 * k},
+                                      HostPhysical{4 * k},
+                                      Bytes{6 * m},
+                                      Access::all,
+                                      MemoryType::write_back);
+        if (mapped)
+            break;
+        EXPECT_EQ(mapped.error(), Error::out_of_frames);
+        EXPECT_FALSE(table.translate(GuestPhysical{3 * g - 4 * k}));
+        EXPECT_EQ(table.tables(), 2u);
+        EXPECT_EQ(tables.live(), 2u);
+    }
+    for (usize n = 0;; ++n) {
+        tables.allocations_left = n;
+        const auto unmapped = table.unmap(GuestPhysical{4 * k}, Bytes{4 * m});
+        if (unmapped)
+            break;
+        EXPECT_EQ(unmapped.error(), Error::out_of_frames);
+        for (u64 at = 0; at < g; at += m / 2)
+            EXPECT_EQ(hardware_walk(tables, table.root(), at)->host, g + at);
+    }
+    EXPECT_TRUE(table.translate(GuestPhysical{0}));
+    EXPECT_FALSE(table.translate(GuestPhysical{4 * m}));
+    EXPECT_TRUE(table.translate(GuestPhysical{4 * m + 4 * k}));
+}
+
+TEST(ExtendedPages, TranslateToo) {
+    TestTables tables;
+    PageTable table{Layout{Format::extended_page_tables, LargestPage::size_2m}, tables};
+    ASSERT_TRUE(table.initialise());
+    ASSERT_TRUE(table.map(GuestPhysical{2 * m},
+                          HostPhysical{4 * m},
+                          Bytes{2 * m + 4 * k},
+                          Access::read_execute,
+                          MemoryType::uncached));
+    const auto found = table.translate(GuestPhysical{4 * m + 5});
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->address.raw(), 6 * m + 5);
+    EXPECT_EQ(found->access, Access::read_execute);
+    EXPECT_EQ(found->type, MemoryType::uncached);
+}
+
+} // namespace
+} // namespace ravelin::hv::stage2

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Table memory with fault injection, and a walker written from the manual instead of from our code:
+// what a CPU would translate at this moment. It traps on a released table.
+#pragma once
+
+#include <base/table_memory.hpp>
+
+#include <array>
+#include <gtest/gtest.h>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace ravelin::test {
+
+class TestTables final : public TableMemory {
+  public:
+    Result<HostFrame, TableMemoryError> allocate() override {
+        if (allocations_left == 0)
+            return Failure{TableMemoryError::out_of_frames};
+        --allocations_left;
+        const HostFrame frame{next_++};
+        pages_[frame.raw()] = std::make_unique<std::array<u64, 512>>();
+        return frame;
+    }
+    void release(HostFrame frame) override { ASSERT_EQ(pages_.erase(frame.raw()), 1u); }
+    TablePage page(HostFrame frame) override { return TablePage{*pages_.at(frame.raw())}; }
+    [[nodiscard]] usize live() const { return pages_.size(); }
+
+    usize allocations_left = ~usize{0};
+
+  private:
+    u64 next_ = 0x100;
+    std::map<u64, std::unique_ptr<std::array<u64, 512>>> pages_;
+};
+
+struct HardwareTranslation {
+    u64 host;
+    bool writable;
+    bool executable;
+    bool uncached;
+    u64 page_bytes;
+    friend bool operator==(const HardwareTranslation&, const HardwareTranslation&) = default;
+};
+
+/// An AMD nested walk: present, user and rights of all levels. [AMD APM vol2 5.4.1, 15.25.5]
+inline std::optional<HardwareTranslation>
+hardware_walk(TestTables& tables, HostPhysical root, u64 guest) {
+    u64 table = root.raw();
+    bool writable = true;
+    bool executable = true;
+    for (int level = 4; level >= 1; --level) {
+        const int shift = 12 + 9 * (level - 1);
+        const u64 e = tables.page(HostFrame{table >> 12})[(guest >> shift) & 511];
+        if ((e & 1) == 0)
+            return std::nullopt;
+        EXPECT_NE(e & 4, 0u) << "a nested entry without U/S faults on every access";
+        EXPECT_EQ(e & 0x7ff0'0000'0000'0000, 0u) << "reserved or ignored bits set";
+        writable = writable && (e & 2) != 0;
+        executable = executable && (e >> 63) == 0;
+        if (level == 1 || (e & 0x80) != 0) {
+            EXPECT_LE(level, 3);
+            const u64 bytes = u64{1} << shift;
+            const u64 base = e & 0x000f'ffff'ffff'f000;
+            EXPECT_EQ(base % bytes, 0u);
+            return HardwareTranslation{
+                base + guest % bytes, writable, executable, (e & 0x10) != 0, bytes};
+        }
+        table = e & 0x000f'ffff'ffff'f000;
+    }
+    return std::nullopt;
+}
+
+} // namespace ravelin::test
