@@ -174,8 +174,8 @@ void run_guest(cpu::VirtualCpu& vcpu, stage2::PageTable& table, LowMemory& memor
     vcpu.set_next_rip(vcpu.rip() + 2);
     (void)expect_exit<cpu::HaltExit>(vcpu.run(registers), "HLT exits");
     vcpu.set_next_rip(vcpu.rip() + 1);
-    (void)expect_exit<cpu::ForbiddenInstructionExit>(vcpu.run(registers),
-                                                     "VMXOFF in the guest exits");
+    (void)expect_exit<cpu::ReflectedExceptionExit>(vcpu.run(registers),
+                                                   "VMXOFF in the guest is a #UD of its own");
     expect(!vcpu.interrupts_enabled() && !vcpu.can_take_interrupt(),
            "interrupts are off as after reset");
     vcpu.inject_exception(cpu::Exception::general_protection, 0);

@@ -16,6 +16,7 @@ enum class Reason : u16 { // [SDM vol3 appendix C]
     interrupt_window = 7,
     cpuid = 10,
     hlt = 12,
+    invd = 13,
     vmcall = 18,
     vmclear = 19,
     vmxon = 27,
@@ -153,6 +154,8 @@ cpu::Exit VmxCpu::decode_exit() {
     case Reason::hlt:
         vmwrite<field::guest_activity>(0);
         return cpu::HaltExit{};
+    case Reason::invd:
+        return cpu::CacheFlushExit{};
     case Reason::vmcall:
         return cpu::HypercallExit{};
     case Reason::io:
@@ -167,12 +170,12 @@ cpu::Exit VmxCpu::decode_exit() {
         return cpu::XsetbvExit{};
     case Reason::invept:
     case Reason::invvpid:
-        return cpu::ForbiddenInstructionExit{};
+        return cpu::ReflectedExceptionExit{cpu::Exception::undefined_opcode, std::nullopt};
     default:
         break;
     }
     if (basic >= Reason::vmclear && basic <= Reason::vmxon)
-        return cpu::ForbiddenInstructionExit{};
+        return cpu::ReflectedExceptionExit{cpu::Exception::undefined_opcode, std::nullopt};
     return cpu::FailedExit{reason};
 }
 
