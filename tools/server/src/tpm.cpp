@@ -28,7 +28,7 @@ constexpr u32 set_datafd = 16;
 
 constexpr u32 tpm_fail = 9;
 constexpr std::size_t header_size = 10;
-constexpr std::size_t largest_message = 64 * 1024;
+constexpr std::size_t largest_message = 65536;
 
 /// The number at an offset the caller has checked.
 u32 load32(std::span<const u8> bytes, std::size_t offset) {

@@ -9,8 +9,7 @@
 namespace ravelin::tools {
 namespace fs = std::filesystem;
 
-TpmManufacturer::TpmManufacturer(fs::path directory)
-    : directory_{fs::absolute(std::move(directory))} {
+TpmManufacturer::TpmManufacturer(const fs::path& directory) : directory_{fs::absolute(directory)} {
     fs::create_directories(directory_);
     const std::string base = directory_.string();
     std::ofstream{directory_ / "localca.conf"} << "statedir = " << base << "\n"

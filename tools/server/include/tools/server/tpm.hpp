@@ -43,7 +43,7 @@ inline constexpr u32 tpm_rc_locality = 0x907;
 /// first use.
 class TpmManufacturer {
   public:
-    explicit TpmManufacturer(std::filesystem::path directory);
+    explicit TpmManufacturer(const std::filesystem::path& directory);
     /// New state in `state`, which must not hold a TPM yet; `banks` as swtpm_setup has them
     /// ("sha256" or "sha256,sha384").
     void manufacture(const std::filesystem::path& state, const std::string& banks = "sha256") const;
