@@ -81,7 +81,7 @@ std::string Machine::monitor(const std::string& command) {
 std::vector<u8> Machine::read_physical(u64 address, std::size_t size) {
     const std::filesystem::path file = directory_.path() / "memory";
     const std::string answer = monitor("pmemsave " + std::to_string(address) + " " +
-                                       std::to_string(size) + " " + file.string());
+                                       std::to_string(size) + " \"" + file.string() + "\"");
     std::ifstream stream{file, std::ios::binary};
     std::vector<u8> bytes{std::istreambuf_iterator<char>{stream}, {}};
     if (bytes.size() != size)
