@@ -49,9 +49,11 @@ class VirtualCpu {
     virtual void reset_to_start_up(Vector page) = 0;
 
     [[nodiscard]] virtual u64 rip() const = 0;
+    [[nodiscard]] virtual u64 cr4() const = 0;
     /// Moves RIP past an instruction that was emulated and ends the interrupt shadow it was under.
     virtual void set_next_rip(u64 rip) = 0;
     [[nodiscard]] virtual PagingState paging_state() const = 0;
+    [[nodiscard]] virtual u8 privilege_level() const = 0;
     [[nodiscard]] virtual CodeSize code_size() const = 0;
     [[nodiscard]] virtual Segment segment(SegmentName name) const = 0;
 

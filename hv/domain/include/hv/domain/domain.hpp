@@ -53,6 +53,8 @@ enum class StopReason : u8 {
     fault,    ///< the hypervisor stopped it: triple fault, refused state, an exit it cannot answer
 };
 
+[[nodiscard]] const char* describe(StopReason reason);
+
 /// A domain's name, copied from the manifest.
 class Name {
   public:
@@ -121,6 +123,7 @@ class Domain {
     FixedVector<MemoryRegion, 32> memory_map_;
     abi::DomainState* abi_state_{};
     FixedVector<Vcpu*, max_vcpus> vcpus_;
+    std::atomic<bool> claimed_{false}; ///< whoever sets it writes reason_
     std::atomic<bool> stopped_{false};
     std::atomic<StopReason> reason_{StopReason::power_off};
 };

@@ -4,6 +4,7 @@
 // where a member says "any CPU".
 #pragma once
 
+#include <hv/cpu/local_apic.hpp>
 #include <hv/cpu/virtual_cpu.hpp>
 #include <hv/domain/domain.hpp>
 #include <hv/guest/walk.hpp>
@@ -17,22 +18,19 @@
 namespace ravelin::hv::abi {
 struct VcpuState; // vcpu_info, run-state area, pvclock: hv/abi's
 }
-namespace ravelin::hv::vlapic {
-class Vlapic;
-}
 
 namespace ravelin::hv::domain {
 
 class Vcpu {
   public:
-    Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, vlapic::Vlapic& lapic);
+    Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, cpu::LocalApic& lapic);
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
 
     [[nodiscard]] Domain& domain() const { return domain_; }
     [[nodiscard]] VcpuId id() const { return id_; }
     [[nodiscard]] cpu::VirtualCpu& cpu() const { return cpu_; }
-    [[nodiscard]] vlapic::Vlapic& lapic() const { return lapic_; }
+    [[nodiscard]] cpu::LocalApic& lapic() const { return lapic_; }
     [[nodiscard]] cpu::GeneralRegisters& registers() { return registers_; }
 
     /// hv/abi's state; set once by hv/abi.
@@ -83,7 +81,7 @@ class Vcpu {
     Domain& domain_;
     VcpuId id_;
     cpu::VirtualCpu& cpu_;
-    vlapic::Vlapic& lapic_;
+    cpu::LocalApic& lapic_;
     cpu::GeneralRegisters registers_{};
     abi::VcpuState* abi_state_{};
     std::atomic<u16> upcall_{0};

@@ -29,8 +29,10 @@ class VirtualCpu final : public cpu::VirtualCpu {
     void reset_to_start_up(Vector page) override;
 
     [[nodiscard]] u64 rip() const override { return vmcb_->save.rip; }
+    [[nodiscard]] u64 cr4() const override { return vmcb_->save.cr4; }
     void set_next_rip(u64 rip) override;
     [[nodiscard]] cpu::PagingState paging_state() const override;
+    [[nodiscard]] u8 privilege_level() const override { return vmcb_->save.cpl; }
     [[nodiscard]] cpu::CodeSize code_size() const override;
     [[nodiscard]] cpu::Segment segment(cpu::SegmentName name) const override;
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest's local APIC as the run loop sees it, whether hv/vlapic emulates all of it or a CPU with
+// APIC virtualisation some. [SDM vol3 11] [AMD APM vol2 16]. Time is a parameter: the host's TSC.
+#pragma once
+
+#include <hv/cpu/registers.hpp>
+
+#include <optional>
+
+namespace ravelin::hv::cpu {
+
+class LocalApic {
+  public:
+    /// The highest requested vector that outranks the processor priority. Asked before every entry:
+    /// a load and a compare when there is none.
+    [[nodiscard]] virtual std::optional<Vector> pending_vector() const = 0;
+    /// Moves that vector from requested to in service; it is being injected.
+    virtual void accept(Vector vector) = 0;
+    /// Requests a vector (edge). Any CPU.
+    virtual void raise(Vector vector) = 0;
+
+    /// CR8 is the upper half of the task priority register.
+    [[nodiscard]] virtual u8 task_priority() const = 0;
+    virtual void set_task_priority(u8 cr8) = 0;
+
+    /// A 32-bit access to the xAPIC page; offset is a multiple of 16. All ones when not enabled in
+    /// that mode.
+    [[nodiscard]] virtual u32 read(u32 offset, Tsc now) = 0;
+    virtual void write(u32 offset, u32 value, Tsc now) = 0;
+    /// MSRs 1Bh and 800h-8FFh; nullopt or false mean #GP.
+    [[nodiscard]] virtual std::optional<u64> read_msr(u32 msr, Tsc now) = 0;
+    [[nodiscard]] virtual bool write_msr(u32 msr, u64 value, Tsc now) = 0;
+
+    /// When the timer fires next; expire() is called then or later.
+    [[nodiscard]] virtual std::optional<Tsc> deadline() const = 0;
+    virtual void expire(Tsc now) = 0;
+
+  protected:
+    ~LocalApic() = default;
+};
+
+} // namespace ravelin::hv::cpu

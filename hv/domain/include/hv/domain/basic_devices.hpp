@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The devices every domain has without any hardware behind them: the local APIC's page, and the PC
+// ports whose absence Linux notices only by a long time-out.
+#pragma once
+
+#include <hv/domain/io_bus.hpp>
+#include <hv/domain/physical_cpu.hpp>
+
+namespace ravelin::hv::domain {
+
+/// 0xFEE00000: forwards to the local APIC of the vCPU that asks.
+class LocalApicPage final : public MmioDevice {
+  public:
+    static constexpr GuestPhysical address{0xfee0'0000};
+    explicit LocalApicPage(const PhysicalCpu& physical) : physical_{physical} {}
+    [[nodiscard]] u64 read_mmio(Vcpu& vcpu, GuestPhysical at, u8 size) override;
+    void write_mmio(Vcpu& vcpu, GuestPhysical at, u8 size, u64 value) override;
+
+  private:
+    const PhysicalCpu& physical_;
+};
+
+/// The interval timer (40h-43h) and its gate (61h), answering so that a calibration loop gives up
+/// at once instead of after 100,000 reads: counters stand still, output is high.
+class AbsentTimer final : public PortDevice {
+  public:
+    [[nodiscard]] u32 read_port(Vcpu& vcpu, u16 port, u8 size) override;
+    void write_port(Vcpu&, u16, u8, u32) override {}
+};
+
+/// Puts both on the bus.
+[[nodiscard]] Status<BusError>
+add_basic_devices(IoBus& bus, LocalApicPage& apic, AbsentTimer& timer);
+
+} // namespace ravelin::hv::domain
