@@ -32,8 +32,8 @@ TEST(UefiDisk, IsReproducibleAndHoldsItsFiles) {
     std::ofstream{directory.path() / "module"} << "a module";
     const BootFiles files{
         directory.path() / "hypervisor", "", {{directory.path() / "module", "manifest"}}};
-    build_uefi_disk(files, directory.path() / "one");
-    build_uefi_disk(files, directory.path() / "two");
+    build_uefi_disk(files, grub_config(files), directory.path() / "one");
+    build_uefi_disk(files, grub_config(files), directory.path() / "two");
     EXPECT_TRUE(read_text_file(directory.path() / "one") ==
                 read_text_file(directory.path() / "two"));
     run({.arguments =

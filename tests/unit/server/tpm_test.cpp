@@ -4,6 +4,7 @@
 #include <tools/server/error.hpp>
 #include <tools/server/process.hpp>
 #include <tools/server/tpm.hpp>
+#include <tools/server/tpm_commands.hpp>
 
 #include <cstring>
 #include <gtest/gtest.h>
@@ -77,6 +78,15 @@ TEST_F(TpmTest, LocalitiesThreeAndFourAreNeverSoftwares) {
     tpm_.set_environment(MeasuredEnvironment::open);
     EXPECT_EQ(extend_in(3, 17), tpm_rc_locality);
     EXPECT_EQ(extend_in(4, 17), tpm_rc_locality);
+}
+
+TEST_F(TpmTest, PcrsAreReadInActiveBanksOnly) {
+    EXPECT_EQ(read_pcr(tpm_, 12), Bytes(32));
+    EXPECT_EQ(extend_in(0, 12), 0U);
+    EXPECT_NE(read_pcr(tpm_, 12), Bytes(32));
+    EXPECT_EQ(read_pcr(tpm_, 13), Bytes(32));
+    EXPECT_EQ(read_pcr(tpm_, 12, tpm_alg_sha384), Bytes(48));
+    EXPECT_THROW(static_cast<void>(read_pcr(tpm_, 12, 0x0004)), ServerError) << "SHA-1 is off";
 }
 
 /// QEMU's side of the control and the data channel.

@@ -76,10 +76,11 @@ int main(int argc, char** argv) try {
     CLI11_PARSE(app, argc, argv);
     if (initramfs->parsed())
         write_initramfs(options);
+    const BootFiles files = disk->parsed() || iso->parsed() ? boot_files(options) : BootFiles{};
     if (disk->parsed())
-        build_uefi_disk(boot_files(options), options.output);
+        build_uefi_disk(files, grub_config(files), options.output);
     if (iso->parsed())
-        build_bios_iso(boot_files(options), options.output);
+        build_bios_iso(files, grub_config(files), options.output);
     return 0;
 } catch (const std::exception& error) {
     std::cerr << "ravelin-image: " << error.what() << "\n";

@@ -37,9 +37,9 @@ void write_file(const fs::path& path, std::span<const u8> bytes) {
 }
 
 /// The boot folder as GRUB sees it, on the host.
-void lay_out(const BootFiles& files, const fs::path& root) {
+void lay_out(const BootFiles& files, const std::string& config, const fs::path& root) {
     fs::create_directories(root / "boot/grub");
-    std::ofstream{root / "boot/grub/grub.cfg"} << grub_config(files);
+    std::ofstream{root / "boot/grub/grub.cfg"} << config;
     fs::copy_file(files.hypervisor, root / "ravelin.elf32");
     for (const BootModule& module : files.modules)
         fs::copy_file(module.file, root / module.name);
@@ -50,8 +50,9 @@ void build_fat(const fs::path& root, const fs::path& output) {
     for (const auto& entry : fs::recursive_directory_iterator{root})
         if (entry.is_regular_file())
             size += entry.file_size();
-    // FAT16 with clusters of 16 KiB (GRUB reads cluster by cluster) wants at least 4085 of them.
-    const u64 kibibytes = std::max<u64>(size >> 10, 72 << 10);
+    // Clusters of 16 KiB, because GRUB reads cluster by cluster; FAT16 wants at least 4085 of them.
+    constexpr u64 step = 128ULL << 20;
+    const u64 kibibytes = (size + step - 1) / step * (step >> 10);
     run_tool({"mkfs.fat",
               "--invariant",
               "-F",
@@ -81,10 +82,10 @@ std::string grub_config(const BootFiles& files) {
     return text + "boot\n";
 }
 
-void build_uefi_disk(const BootFiles& files, const fs::path& output) {
+void build_uefi_disk(const BootFiles& files, const std::string& config, const fs::path& output) {
     const PrivateDirectory scratch;
     const fs::path root = scratch.path() / "esp";
-    lay_out(files, root);
+    lay_out(files, config, root);
     fs::create_directories(root / "EFI/BOOT");
     run_tool({"grub-mkimage",
               "--format=x86_64-efi",
@@ -107,10 +108,10 @@ void build_uefi_disk(const BootFiles& files, const fs::path& output) {
     write_file(output, make_gpt_disk(std::vector<u8>{partition.begin(), partition.end()}));
 }
 
-void build_bios_iso(const BootFiles& files, const fs::path& output) {
+void build_bios_iso(const BootFiles& files, const std::string& config, const fs::path& output) {
     const PrivateDirectory scratch;
     const fs::path root = scratch.path() / "iso";
-    lay_out(files, root);
+    lay_out(files, config, root);
     run_tool({"grub-mkrescue",
               "--directory=/usr/lib/grub/i386-pc",
               "--output=" + output.string(),

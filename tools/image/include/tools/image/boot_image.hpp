@@ -25,10 +25,19 @@ struct BootFiles {
 /// PCR 8 is these lines.
 [[nodiscard]] std::string grub_config(const BootFiles& files);
 
-/// GPT disk with one EFI system partition: EFI/BOOT/BOOTX64.EFI (GRUB), boot/grub/grub.cfg and the
-/// files.
-void build_uefi_disk(const BootFiles& files, const std::filesystem::path& output);
-/// ISO for BIOS with the same grub.cfg.
-void build_bios_iso(const BootFiles& files, const std::filesystem::path& output);
+/// The grub.cfg of a commissioning boot: GRUB starts, and turns the machine off. PCR 0-7 then hold
+/// the firmware's and the boot loader's measurements and nothing of what would have been booted.
+inline constexpr const char* commissioning_config = "halt\n";
+
+/// GPT disk with one EFI system partition: EFI/BOOT/BOOTX64.EFI (GRUB), boot/grub/grub.cfg
+/// (`config`) and the files. Its size is rounded so that the partition table, which firmware
+/// measures, does not follow every change of the files.
+void build_uefi_disk(const BootFiles& files,
+                     const std::string& config,
+                     const std::filesystem::path& output);
+/// ISO for BIOS.
+void build_bios_iso(const BootFiles& files,
+                    const std::string& config,
+                    const std::filesystem::path& output);
 
 } // namespace ravelin::tools
