@@ -115,7 +115,7 @@ void RunLoop::handle_stage2_fault(const cpu::Stage2FaultExit& fault) {
             range ? range->device->read_mmio(vcpu_, fault.address, instruction.size) : ~u64{0};
         guest::complete_load(instruction, value, registers_);
     }
-    skip(instruction.length);
+    cpu_.skip(instruction.length);
 }
 
 } // namespace ravelin::hv::domain

@@ -28,34 +28,35 @@ constexpr u64 low32 = 0xffff'ffff;
 void RunLoop::handle_cpuid() {
     ++counters_.cpuid;
     const u32 leaf = static_cast<u32>(registers_[Register::rax]);
-    const u32 subleaf = static_cast<u32>(registers_[Register::rcx]);
-    const CpuidResult result =
-        (leaf & ~0xffu) == CpuidPolicy::guest_abi_base
-            ? domain_.guest_abi().cpuid(vcpu_, leaf, subleaf)
-            : policy_.lookup(leaf,
-                             subleaf,
-                             CpuidState{vcpu_.id().raw(),
-                                        static_cast<u32>(domain_.vcpus().size()),
-                                        cpu_.cr4()},
-                             physical_);
-    registers_[Register::rax] = result.eax;
-    registers_[Register::rbx] = result.ebx;
-    registers_[Register::rcx] = result.ecx;
-    registers_[Register::rdx] = result.edx;
-    skip(cpuid_bytes);
+    CpuidResult answer{};
+    const CpuidResult* result = policy_.constant(leaf);
+    if (result == nullptr) {
+        const u32 subleaf = static_cast<u32>(registers_[Register::rcx]);
+        const u32 vcpus = static_cast<u32>(domain_.vcpus().size());
+        answer =
+            (leaf & ~0xffu) == CpuidPolicy::guest_abi_base
+                ? domain_.guest_abi().cpuid(vcpu_, leaf, subleaf)
+                : policy_.lookup(
+                      leaf, subleaf, CpuidState{vcpu_.id().raw(), vcpus, cpu_.cr4()}, physical_);
+        result = &answer;
+    }
+    registers_[Register::rax] = result->eax;
+    registers_[Register::rbx] = result->ebx;
+    registers_[Register::rcx] = result->ecx;
+    registers_[Register::rdx] = result->edx;
+    cpu_.skip(cpuid_bytes);
 }
 
 void RunLoop::handle_hypercall() {
     ++counters_.hypercalls;
     // RIP first: a hypercall may look at it, and a stopped domain is reported behind it.
-    skip(hypercall_bytes);
+    cpu_.skip(hypercall_bytes);
     u64& result = registers_[Register::rax];
-    if (cpu_.privilege_level() != 0) {
-        result = static_cast<u64>(error_permission);
-        return;
-    }
-    if (cpu_.code_size() != cpu::CodeSize::bits64) {
-        result = static_cast<u64>(error_not_implemented) & low32;
+    if (!cpu_.in_64bit_kernel()) {
+        result = static_cast<u64>(cpu_.privilege_level() != 0 ? error_permission
+                                                              : error_not_implemented);
+        if (cpu_.code_size() != cpu::CodeSize::bits64)
+            result &= low32;
         return;
     }
     const HypercallArguments arguments{result,
@@ -75,7 +76,7 @@ void RunLoop::handle_msr_read() {
         return cpu_.inject_exception(cpu::Exception::general_protection, 0);
     registers_[Register::rax] = value.value() & low32;
     registers_[Register::rdx] = value.value() >> 32;
-    skip(msr_bytes);
+    cpu_.skip(msr_bytes);
 }
 
 void RunLoop::handle_msr_write() {
@@ -83,12 +84,12 @@ void RunLoop::handle_msr_write() {
     const u64 value = registers_[Register::rdx] << 32 | (registers_[Register::rax] & low32);
     if (!write_msr(vcpu_, static_cast<u32>(registers_[Register::rcx]), value, policy_, physical_))
         return cpu_.inject_exception(cpu::Exception::general_protection, 0);
-    skip(msr_bytes);
+    cpu_.skip(msr_bytes);
 }
 
 void RunLoop::handle_halt() {
     ++counters_.halts;
-    skip(halt_bytes);
+    cpu_.skip(halt_bytes);
     if (!cpu_.interrupts_enabled()) {
         // Nothing can wake this vCPU; with one vCPU a domain that is how Linux powers off.
         domain_.stop(StopReason::power_off);
@@ -120,7 +121,7 @@ void RunLoop::handle_xsetbv() {
     if (!valid)
         return cpu_.inject_exception(cpu::Exception::general_protection, 0);
     cpu_.set_xcr0(value);
-    skip(xsetbv_bytes);
+    cpu_.skip(xsetbv_bytes);
 }
 
 void RunLoop::handle_undefined_opcode() {

@@ -19,6 +19,8 @@ Status<BusError> IoBus::add_ports(u16 first, u16 count, PortDevice& device) {
             return Failure{BusError::overlaps};
     if (!ports_.push_back(PortRange{first, count, &device}))
         return Failure{BusError::full};
+    for (u32 group = first / 16u; group <= (first + count - 1u) / 16u; ++group)
+        claimed_[group / 64] |= u64{1} << group % 64;
     return Unit{};
 }
 
@@ -43,6 +45,9 @@ bool IoBus::remove_mmio(GuestPhysical start) {
 }
 
 PortDevice* IoBus::find_port(u16 port, u8 size) const {
+    const unsigned group = port / 16u;
+    if ((claimed_[group / 64] >> group % 64 & 1) == 0)
+        return nullptr;
     for (const PortRange& range : ports_)
         if (port >= range.first && u32{port} + size <= u32{range.first} + range.count)
             return range.device;

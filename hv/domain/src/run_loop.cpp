@@ -28,12 +28,19 @@ void RunLoop::fail(const char* what, u64 detail) {
 
 void RunLoop::prepare_entry() {
     // CR8 is the one piece of interrupt state a guest changes without an exit.
-    if (const u8 now = cpu_.task_priority(); now != task_priority_) {
+    if (const u8 now = cpu_.task_priority(); now != task_priority_) [[unlikely]] {
         task_priority_ = now;
         vcpu_.lapic().set_task_priority(now);
+        attention_ = true;
     }
-    if (timer_check_)
-        check_timers();
+    const bool lapic_changed = vcpu_.lapic().take_changed();
+    if (vcpu_.take_attention() || lapic_changed || attention_)
+        look_at_events();
+}
+
+void RunLoop::look_at_events() {
+    attention_ = false;
+    check_timers();
     if (vcpu_.take_event_check())
         domain_.guest_abi().deliver_events(vcpu_);
     offer_interrupt();
@@ -69,16 +76,16 @@ void RunLoop::offer_interrupt() {
 }
 
 void RunLoop::check_timers() {
-    timer_check_ = false;
     const cpu::Tsc now = physical_.now();
+    // The physical timer is one-shot: once its time has come it must be set anew.
+    if (armed_ && *armed_ <= now)
+        armed_.reset();
     if (const auto deadline = vcpu_.timer_deadline(); deadline && *deadline <= now) {
         vcpu_.set_timer_deadline(std::nullopt);
         domain_.guest_abi().timer_expired(vcpu_);
     }
     if (const auto deadline = vcpu_.lapic().deadline(); deadline && *deadline <= now)
         vcpu_.lapic().expire(now);
-    // The physical timer is one-shot: what was armed has fired or is still to be set anew.
-    armed_.reset();
 }
 
 void RunLoop::arm_timer() {
@@ -92,21 +99,21 @@ void RunLoop::arm_timer() {
 }
 
 void RunLoop::handle(const cpu::Exit& exit) {
+    // These three ask for attention themselves if what they reach changes events or timers.
     if (std::holds_alternative<cpu::HypercallExit>(exit))
         return handle_hypercall();
     if (std::holds_alternative<cpu::CpuidExit>(exit))
         return handle_cpuid();
     if (const auto* io = std::get_if<cpu::IoExit>(&exit))
         return handle_port(*io);
+    attention_ = true;
     if (std::holds_alternative<cpu::MsrWriteExit>(exit))
         return handle_msr_write();
     if (std::holds_alternative<cpu::HaltExit>(exit))
         return handle_halt();
     if (std::holds_alternative<cpu::HostInterruptExit>(exit)) {
         ++counters_.host_interrupts;
-        physical_.service_interrupts();
-        timer_check_ = true;
-        return;
+        return physical_.service_interrupts();
     }
     if (std::holds_alternative<cpu::InterruptWindowExit>(exit)) {
         ++counters_.interrupt_windows;
@@ -129,7 +136,7 @@ void RunLoop::handle_rare(const cpu::Exit& exit) {
         return cpu_.inject_exception(reflected->exception, reflected->error_code);
     if (std::holds_alternative<cpu::CacheFlushExit>(exit)) {
         physical_.flush_caches();
-        return skip(2);
+        return cpu_.skip(2);
     }
     if (std::holds_alternative<cpu::ShutdownExit>(exit))
         return fail("triple fault");

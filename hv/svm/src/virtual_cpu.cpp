@@ -179,6 +179,11 @@ cpu::Exit VirtualCpu::run(cpu::GeneralRegisters& registers) {
     return exit;
 }
 
+void VirtualCpu::skip(u8 instruction_bytes) {
+    vmcb_->save.rip += instruction_bytes;
+    vmcb_->control.interrupt_shadow = 0;
+}
+
 void VirtualCpu::set_next_rip(u64 rip) {
     vmcb_->save.rip = rip;
     vmcb_->control.interrupt_shadow = 0;
@@ -189,13 +194,17 @@ cpu::PagingState VirtualCpu::paging_state() const {
     return cpu::PagingState{save.cr0, save.cr3, save.cr4, efer(), save.rflags, save.cpl};
 }
 
+bool VirtualCpu::in_64bit_kernel() const {
+    const u16 code = vmcb_->save.segments[static_cast<u8>(cpu::SegmentName::cs)].attributes;
+    return vmcb_->save.cpl == 0 && cpu::Efer::LongModeActive::get(vmcb_->save.efer) &&
+           cpu::Segment::LongMode::get(code);
+}
+
 cpu::CodeSize VirtualCpu::code_size() const {
-    const cpu::Segment code = segment(cpu::SegmentName::cs);
-    if (cpu::Efer::LongModeActive::get(vmcb_->save.efer) &&
-        cpu::Segment::LongMode::get(code.attributes))
+    const u16 code = vmcb_->save.segments[static_cast<u8>(cpu::SegmentName::cs)].attributes;
+    if (cpu::Efer::LongModeActive::get(vmcb_->save.efer) && cpu::Segment::LongMode::get(code))
         return cpu::CodeSize::bits64;
-    return cpu::Segment::DefaultBig::get(code.attributes) ? cpu::CodeSize::bits32
-                                                          : cpu::CodeSize::bits16;
+    return cpu::Segment::DefaultBig::get(code) ? cpu::CodeSize::bits32 : cpu::CodeSize::bits16;
 }
 
 cpu::Segment VirtualCpu::segment(cpu::SegmentName name) const {

@@ -42,4 +42,12 @@ int memcmp(const void* left, const void* right, ravelin::usize count) {
     return 0;
 }
 
+// Not the compiler's but std::string_view's, when it takes a pointer.
+ravelin::usize strlen(const char* text) {
+    ravelin::usize count = 0;
+    while (text[count] != 0)
+        ++count;
+    return count;
+}
+
 } // extern "C"

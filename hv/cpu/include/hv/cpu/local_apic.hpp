@@ -5,19 +5,28 @@
 
 #include <hv/cpu/registers.hpp>
 
+#include <atomic>
 #include <optional>
 
 namespace ravelin::hv::cpu {
 
 class LocalApic {
   public:
-    /// The highest requested vector that outranks the processor priority. Asked before every entry:
-    /// a load and a compare when there is none.
+    /// The highest requested vector that outranks the processor priority.
     [[nodiscard]] virtual std::optional<Vector> pending_vector() const = 0;
     /// Moves that vector from requested to in service; it is being injected.
     virtual void accept(Vector vector) = 0;
     /// Requests a vector (edge). Any CPU.
-    virtual void raise(Vector vector) = 0;
+    void raise(Vector vector) {
+        request(vector);
+        changed_.store(true, std::memory_order_release);
+    }
+    /// Whether a vector was requested since the last call; the run loop asks before every entry and
+    /// looks closer only then.
+    [[nodiscard]] bool take_changed() {
+        return changed_.load(std::memory_order_relaxed) &&
+               changed_.exchange(false, std::memory_order_acquire);
+    }
 
     /// CR8 is the upper half of the task priority register.
     [[nodiscard]] virtual u8 task_priority() const = 0;
@@ -37,6 +46,11 @@ class LocalApic {
 
   protected:
     ~LocalApic() = default;
+    /// Sets the request bit. Any CPU.
+    virtual void request(Vector vector) = 0;
+
+  private:
+    std::atomic<bool> changed_{false};
 };
 
 } // namespace ravelin::hv::cpu

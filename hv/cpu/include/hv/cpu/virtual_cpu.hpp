@@ -51,9 +51,13 @@ class VirtualCpu {
     [[nodiscard]] virtual u64 rip() const = 0;
     [[nodiscard]] virtual u64 cr4() const = 0;
     /// Moves RIP past an instruction that was emulated and ends the interrupt shadow it was under.
+    virtual void skip(u8 instruction_bytes) = 0;
+    /// The same for an instruction whose successor is known by address.
     virtual void set_next_rip(u64 rip) = 0;
     [[nodiscard]] virtual PagingState paging_state() const = 0;
     [[nodiscard]] virtual u8 privilege_level() const = 0;
+    /// Whether the guest is at CPL 0 in 64-bit code, where hypercalls are answered.
+    [[nodiscard]] virtual bool in_64bit_kernel() const = 0;
     [[nodiscard]] virtual CodeSize code_size() const = 0;
     [[nodiscard]] virtual Segment segment(SegmentName name) const = 0;
 

@@ -29,6 +29,14 @@ class CpuidPolicy {
     /// Filters what `cpu` offers.
     explicit CpuidPolicy(const PhysicalCpu& cpu);
 
+    /// The answer for a leaf that depends on neither subleaf nor guest state, or nullptr.
+    [[nodiscard]] const CpuidResult* constant(u32 leaf) const {
+        if (leaf < basic_leaves && (variable_leaves >> leaf & 1) == 0)
+            return &basic_[leaf];
+        if (leaf - extended_base < extended_leaves)
+            return &extended_[leaf - extended_base];
+        return nullptr;
+    }
     /// Leaves outside 0x40000000-0x400000ff. `cpu` has the guest's XCR0 loaded.
     [[nodiscard]] CpuidResult
     lookup(u32 leaf, u32 subleaf, const CpuidState& state, const PhysicalCpu& cpu) const;
@@ -39,6 +47,7 @@ class CpuidPolicy {
 
   private:
     static constexpr usize basic_leaves = 0x10;
+    static constexpr u32 variable_leaves = 1u << 1 | 1u << 7 | 1u << 0xb | 1u << 0xd;
     static constexpr usize extended_leaves = 0x20;
     std::array<CpuidResult, basic_leaves> basic_{};
     std::array<CpuidResult, extended_leaves> extended_{};

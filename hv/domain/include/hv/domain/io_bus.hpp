@@ -8,6 +8,7 @@
 #include <base/result.hpp>
 #include <base/types.hpp>
 
+#include <array>
 #include <optional>
 
 namespace ravelin::hv::domain {
@@ -67,6 +68,8 @@ class IoBus {
     [[nodiscard]] PortDevice* find_port(u16 port, u8 size) const;
 
     FixedVector<PortRange, 32> ports_;
+    /// One bit for 16 ports of which somebody registered one: most exits end here.
+    std::array<u64, 64> claimed_{};
     FixedVector<MmioRange, 128> mmio_;
 };
 

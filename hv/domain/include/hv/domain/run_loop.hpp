@@ -41,6 +41,7 @@ class RunLoop {
 
   private:
     void prepare_entry();
+    void look_at_events();
     void offer_interrupt();
     [[nodiscard]] std::optional<Vector> pending_interrupt() const;
     void check_timers();
@@ -59,7 +60,6 @@ class RunLoop {
     void handle_stage2_fault(const cpu::Stage2FaultExit& fault);
     void handle_undefined_opcode();
 
-    void skip(u8 instruction_bytes) { cpu_.set_next_rip(cpu_.rip() + instruction_bytes); }
     [[nodiscard]] usize fetch(std::span<u8> bytes);
     void fail(const char* what, u64 detail = 0);
 
@@ -70,7 +70,7 @@ class RunLoop {
     PhysicalCpu& physical_;
     const CpuidPolicy& policy_;
     std::optional<cpu::Tsc> armed_;
-    bool timer_check_{};
+    bool attention_{true}; ///< interrupts and timers may have changed in the last exit
     u8 task_priority_{};
     ExitCounters counters_;
     StopReport report_{StopReason::power_off, "", 0, 0};

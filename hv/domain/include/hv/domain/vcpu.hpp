@@ -40,7 +40,10 @@ class Vcpu {
     /// An upcall vector to inject once, past the local APIC (HVM_PARAM_CALLBACK_IRQ of type
     /// vector). Per-vCPU upcall vectors go through lapic() instead, because they want an EOI. Any
     /// CPU.
-    void raise_upcall(Vector vector) { upcall_.store(vector.raw(), std::memory_order_release); }
+    void raise_upcall(Vector vector) {
+        upcall_.store(vector.raw(), std::memory_order_release);
+        request_attention();
+    }
     [[nodiscard]] std::optional<Vector> pending_upcall() const {
         const u16 vector = upcall_.load(std::memory_order_acquire);
         return vector == 0 ? std::nullopt : std::optional{Vector{static_cast<u8>(vector)}};
@@ -49,7 +52,10 @@ class Vcpu {
 
     /// Makes the run loop call GuestAbi::deliver_events() before the next entry, and leave HLT if
     /// that makes an interrupt. Any CPU.
-    void request_event_check() { event_check_.store(true, std::memory_order_release); }
+    void request_event_check() {
+        event_check_.store(true, std::memory_order_release);
+        request_attention();
+    }
     [[nodiscard]] bool take_event_check() {
         return event_check_.load(std::memory_order_relaxed) &&
                event_check_.exchange(false, std::memory_order_acquire);
@@ -57,7 +63,15 @@ class Vcpu {
 
     /// The guest ABI's single-shot timer, as a host TSC; none when not set.
     [[nodiscard]] std::optional<cpu::Tsc> timer_deadline() const { return deadline_; }
-    void set_timer_deadline(std::optional<cpu::Tsc> deadline) { deadline_ = deadline; }
+    void set_timer_deadline(std::optional<cpu::Tsc> deadline) {
+        deadline_ = deadline;
+        request_attention();
+    }
+    /// Whether something above was called since the last time; the run loop's.
+    [[nodiscard]] bool take_attention() {
+        return attention_.load(std::memory_order_relaxed) &&
+               attention_.exchange(false, std::memory_order_acquire);
+    }
 
     /// Copies in from the guest's virtual address space, with the rights its current privilege has.
     /// Copy once, decode the copy.
@@ -78,6 +92,8 @@ class Vcpu {
     }
 
   private:
+    void request_attention() { attention_.store(true, std::memory_order_release); }
+
     Domain& domain_;
     VcpuId id_;
     cpu::VirtualCpu& cpu_;
@@ -86,6 +102,7 @@ class Vcpu {
     abi::VcpuState* abi_state_{};
     std::atomic<u16> upcall_{0};
     std::atomic<bool> event_check_{false};
+    std::atomic<bool> attention_{false};
     std::optional<cpu::Tsc> deadline_;
 };
 

@@ -30,9 +30,11 @@ class VirtualCpu final : public cpu::VirtualCpu {
 
     [[nodiscard]] u64 rip() const override { return vmcb_->save.rip; }
     [[nodiscard]] u64 cr4() const override { return vmcb_->save.cr4; }
+    void skip(u8 instruction_bytes) override;
     void set_next_rip(u64 rip) override;
     [[nodiscard]] cpu::PagingState paging_state() const override;
     [[nodiscard]] u8 privilege_level() const override { return vmcb_->save.cpl; }
+    [[nodiscard]] bool in_64bit_kernel() const override;
     [[nodiscard]] cpu::CodeSize code_size() const override;
     [[nodiscard]] cpu::Segment segment(cpu::SegmentName name) const override;
 
