@@ -64,11 +64,11 @@ void add_run(CLI::App& app, RunOptions& run) {
     const std::map<std::string, Clock> clocks{
         {"deterministic", Clock::deterministic}, {"steady", Clock::steady}, {"real", Clock::real}};
     command->add_option("--clock", run.config.clock, "steady (default), deterministic or real")
-        ->transform(CLI::CheckedTransformer(clocks));
+        ->transform(CLI::CheckedTransformer(clocks).description("CLOCK"));
     const std::map<std::string, Nic> nics{
         {"none", Nic::none}, {"virtio", Nic::virtio}, {"e1000e", Nic::e1000e}};
     command->add_option("--nic", run.config.nic, "none (default), virtio or e1000e")
-        ->transform(CLI::CheckedTransformer(nics));
+        ->transform(CLI::CheckedTransformer(nics).description("NIC"));
     command->add_option("--forward", run.forwards, "ADDRESS:PORT:HOST_PORT for the guest");
     command->add_option("--tpm", run.tpm, "state directory of a TPM made with make-tpm");
     command->add_flag("--no-iommu", run.no_iommu, "leave VT-d out");

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// ravelin-demo: an emulated server boots Ravelin, measured, and proves it to a verifier; or
+// something is altered, and the verifier says what.
+#include <tools/demo/stage.hpp>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+int main(int argc, char** argv) try {
+    using ravelin::demo::Afterwards;
+    using ravelin::demo::Tamper;
+
+    CLI::App app{
+        "Boots Ravelin on an emulated server and attests it to a verifier.\n"
+        "Exit status: 0 the platform is TRUSTED, 1 it is UNTRUSTED, 2 the demo itself failed."};
+    ravelin::demo::Options options;
+    const std::map<std::string, Tamper> tampers{{"hypervisor", Tamper::hypervisor},
+                                                {"kernel", Tamper::kernel},
+                                                {"initrd", Tamper::initrd},
+                                                {"cmdline", Tamper::cmdline},
+                                                {"manifest", Tamper::manifest},
+                                                {"nonce", Tamper::nonce},
+                                                {"log", Tamper::log},
+                                                {"quote", Tamper::quote},
+                                                {"ek", Tamper::ek}};
+    bool keep = false;
+    app.add_flag("--keep", keep, "leave the server up, its console on this terminal; Ctrl-] ends");
+    app.add_option("--tamper",
+                   options.tamper,
+                   "alter one bit: of the hypervisor, domain 0's kernel, initrd or cmdline, or the "
+                   "manifest, before\n"
+                   "the boot; of the nonce, log or quote on their way to the verifier; or ek: use "
+                   "a TPM of a\n"
+                   "manufacturer that the verifier does not know")
+        ->transform(CLI::CheckedTransformer(tampers).description("PIECE"));
+    app.add_option("--build", options.build, "the build folder")->required()->group("");
+    CLI11_PARSE(app, argc, argv);
+    options.afterwards = keep ? Afterwards::keep : Afterwards::end;
+
+    ravelin::demo::Stage stage{options};
+    stage.make_platform();
+    stage.make_files();
+    stage.commission();
+    stage.predict();
+    stage.tamper_with_files();
+    stage.start_verifier();
+    stage.boot();
+    const int status = stage.verdict();
+    stage.hand_over_console();
+    return status;
+} catch (const std::exception& error) {
+    std::cerr << "demo: " << error.what() << "\n";
+    return 2;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the demo was asked to do.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace ravelin::demo {
+
+/// What is altered, one bit of it: a file that is booted, or a piece of the evidence on its way;
+/// `ek` is a TPM of another manufacturer.
+enum class Tamper { hypervisor, kernel, initrd, cmdline, manifest, nonce, log, quote, ek };
+
+/// After the verdict: end, or leave the server running with its console on the terminal.
+enum class Afterwards { end, keep };
+
+struct Options {
+    std::optional<Tamper> tamper;
+    Afterwards afterwards{Afterwards::end};
+    std::string build; ///< the build folder with everything in it
+};
+
+} // namespace ravelin::demo

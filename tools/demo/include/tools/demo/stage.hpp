@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The play in its acts: what is built, booted and asked. Each act says in a line what it does and
+// when.
+#pragma once
+
+#include "tools/demo/options.hpp"
+
+#include <tools/image/boot_image.hpp>
+#include <tools/server/machine.hpp>
+#include <tools/server/process.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace ravelin::demo {
+
+class Stage {
+  public:
+    explicit Stage(const Options& options);
+
+    void make_platform();
+    void make_files();
+    void commission();
+    void predict();
+    void tamper_with_files();
+    void start_verifier();
+    void boot();
+    /// Waits for the verdict; the exit status: 0 TRUSTED, 1 UNTRUSTED.
+    int verdict();
+    void hand_over_console();
+
+  private:
+    void say(const std::string& line) const;
+    /// Runs a subcommand of `ravelin`.
+    void ravelin(std::vector<std::string> arguments) const;
+    [[nodiscard]] std::filesystem::path file(const std::string& name) const;
+    [[nodiscard]] tools::MachineConfig machine_config(const std::filesystem::path& disk) const;
+    [[nodiscard]] std::string domain0_command_line() const;
+    void write_manifest() const;
+    int judge_captured_evidence();
+
+    Options options_;
+    std::chrono::steady_clock::time_point start_{std::chrono::steady_clock::now()};
+    tools::PrivateDirectory directory_;
+    tools::BootFiles boot_files_;
+    unsigned port_;
+    std::unique_ptr<tools::SoftwareTpm> tpm_;
+    std::unique_ptr<tools::Process> verifier_;
+    std::unique_ptr<tools::Machine> machine_;
+};
+
+} // namespace ravelin::demo
