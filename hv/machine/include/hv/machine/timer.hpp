@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time: the TSC, its frequency, and one-shot deadlines by the local APIC's timer.
+#pragma once
+
+#include <base/types.hpp>
+
+#include <optional>
+
+namespace ravelin::hv::machine {
+
+/// Finds the TSC's and the APIC timer's frequency: CPUID 15h where it speaks, else against the PIT.
+/// Takes 2 ms at most. Context: boot CPU, APIC enabled, interrupts disabled.
+void calibrate_timer();
+
+[[nodiscard]] u64 tsc_khz();
+[[nodiscard]] u64 tsc_to_nanoseconds(u64 ticks);
+[[nodiscard]] u64 nanoseconds_to_tsc(u64 nanoseconds);
+
+/// Raises timer_vector on this CPU when the TSC reaches the deadline (at once when it has), or
+/// never. Long waits come in steps: the handler arms again.
+void arm_timer(std::optional<u64> deadline_tsc);
+
+/// Waits without giving the CPU away; for the few delays hardware asks for.
+void delay_microseconds(u64 microseconds);
+
+} // namespace ravelin::hv::machine

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame allocator: every 4 KiB frame of RAM has an owner and a type, and nothing is handed out
+// twice. Frames that a domain gave back are scrubbed before anyone else gets them. Pure logic over
+// an array; the hypervisor gives it the array and the scrubber.
+#pragma once
+
+#include <base/lock.hpp>
+#include <base/result.hpp>
+#include <base/types.hpp>
+
+#include <span>
+
+namespace ravelin::hv::mm {
+
+enum class FrameType : u8 {
+    absent,     ///< no RAM there
+    reserved,   ///< firmware's, or a device's
+    free,       ///< content unknown until it is allocated, which zeroes it
+    hypervisor, ///< image, stacks, per-CPU data, logs
+    module,     ///< a boot module, until it was copied into its domain
+    page_table, ///< host or stage-2 tables
+    iommu_table,
+    cpu,    ///< VMCB, VMCS, permission maps
+    domain, ///< a domain's memory
+};
+
+constexpr DomainId hypervisor_owner{0x7fff}; ///< owner of everything that is no domain's
+
+/// What is known of one frame. Four bytes, so that 2 GiB need 2 MiB.
+struct FrameInfo {
+    DomainId owner{hypervisor_owner};
+    FrameType type{FrameType::absent};
+    u8 unused{};
+};
+static_assert(sizeof(FrameInfo) == 4);
+
+/// Sizes of a block; it is aligned to its size.
+enum class FrameOrder : u8 { size_4k = 0, size_2m = 9, size_1g = 18 };
+[[nodiscard]] constexpr u64 frames_of(FrameOrder order) {
+    return u64{1} << static_cast<u8>(order);
+}
+
+enum class FrameError : u8 { out_of_frames, not_owned };
+
+/// Zeroes frames. Called with the allocator's lock held, never for frames in use.
+class Scrubber {
+  public:
+    virtual void scrub(HostFrame first, u64 count) = 0;
+
+  protected:
+    ~Scrubber() = default;
+};
+
+struct FrameCounts {
+    u64 total;
+    u64 free;
+    u64 of_type[9]; ///< by FrameType
+};
+
+/// All members take the allocator's lock; any CPU.
+class FrameAllocator {
+  public:
+    constexpr FrameAllocator() = default;
+    FrameAllocator(const FrameAllocator&) = delete;
+    FrameAllocator& operator=(const FrameAllocator&) = delete;
+
+    /// Starts with every frame absent. `frames` describes frame 0 and up, and outlives the
+    /// allocator.
+    void initialise(std::span<FrameInfo> frames, Scrubber& scrubber);
+    /// Declares RAM. Frames beyond the array are ignored.
+    void add_ram(HostFrame first, u64 count);
+    /// Takes free frames (or absent ones) out for good, as `type`.
+    void reserve(HostFrame first, u64 count, FrameType type);
+
+    /// A zeroed block, aligned to its size.
+    [[nodiscard]] Result<HostFrame, FrameError>
+    allocate(FrameOrder order, FrameType type, DomainId owner);
+    /// `count` contiguous zeroed frames below 4 GiB or anywhere; for structures that are larger
+    /// than a frame.
+    [[nodiscard]] Result<HostFrame, FrameError>
+    allocate_contiguous(u64 count, FrameType type, DomainId owner);
+    /// Gives frames of `owner` back; they are scrubbed before they are handed out again.
+    [[nodiscard]] Status<FrameError> release(HostFrame first, u64 count, DomainId owner);
+    /// Turns reserved frames (modules, once copied) into free ones.
+    void reclaim(HostFrame first, u64 count, FrameType from);
+
+    [[nodiscard]] FrameInfo info(HostFrame frame);
+    [[nodiscard]] FrameCounts counts();
+    /// Ticks and bytes spent on scrubbing would differ by machine; frames do not.
+    [[nodiscard]] u64 frames_scrubbed() const { return scrubbed_; }
+
+  private:
+    [[nodiscard]] bool is_free(u64 frame) const { return frames_[frame].type == FrameType::free; }
+    [[nodiscard]] u64 free_run(u64 start, u64 count) const;
+    void take(u64 start, u64 count, FrameType type, DomainId owner);
+    [[nodiscard]] Result<HostFrame, FrameError>
+    find_aligned(u64 count, FrameType type, DomainId owner);
+
+    SpinLock lock_;
+    std::span<FrameInfo> frames_{};
+    Scrubber* scrubber_{};
+    u64 next_{}; ///< where the search for single frames goes on
+    u64 scrubbed_{};
+};
+
+} // namespace ravelin::hv::mm
