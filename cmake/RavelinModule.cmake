@@ -5,11 +5,12 @@
 set(RAVELIN_ALLOWED_base "")
 set(RAVELIN_ALLOWED_crypto base)
 set(RAVELIN_ALLOWED_wire base)
+set(RAVELIN_ALLOWED_evidence base crypto wire)
 set(RAVELIN_ALLOWED_iommu base wire)
 set(RAVELIN_ALLOWED_policy base wire)
 set(RAVELIN_ALLOWED_tboot-glue base wire crypto)
 set(RAVELIN_ALLOWED_vtpm base wire crypto)
-set(RAVELIN_ALLOWED_attest base wire crypto policy)
+set(RAVELIN_ALLOWED_attest base wire crypto evidence policy)
 # tools/: hosted, a folder each, any module.
 set(RAVELIN_ALLOWED_server base wire crypto iommu policy tboot-glue vtpm attest)
 set(RAVELIN_ALLOWED_image base wire crypto iommu policy tboot-glue vtpm attest server)
@@ -17,7 +18,7 @@ set(RAVELIN_ALLOWED_demo base server image)
 set(RAVELIN_ALLOWED_bench base)
 set(RAVELIN_ALLOWED_kernel base)
 # hv is one row of the table; its own rooms (hv-mm, hv-svm, ...) may see one another and the row's modules.
-set(RAVELIN_ALLOWED_hv base wire crypto iommu policy tboot-glue vtpm)
+set(RAVELIN_ALLOWED_hv base wire crypto evidence iommu policy tboot-glue vtpm)
 
 function(_ravelin_check_dependencies name)
     if(name MATCHES "^hv(-|$)")
