@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a platform should look like: PCR values recorded of the firmware, and the events that
+// booting given files must leave, in order.
+#pragma once
+
+#include "attest/evidence.hpp"
+
+namespace ravelin::attest {
+
+struct ReferenceEvent {
+    std::string name; ///< the event's text, as the log has it
+    Digest digest;
+    friend bool operator==(const ReferenceEvent&, const ReferenceEvent&) = default;
+};
+
+struct Reference {
+    /// Firmware and boot loader, PCR 0-7: values, recorded.
+    std::map<unsigned, Digest> firmware;
+    /// PCR 8 (GRUB's commands), 9 (files GRUB read), 12 (Ravelin): events, computed.
+    std::map<unsigned, std::vector<ReferenceEvent>> events;
+    Digest manifest{};
+};
+
+[[nodiscard]] Result<Reference, std::string> decode_reference(std::string_view json);
+[[nodiscard]] std::string encode_reference(const Reference& reference);
+
+/// PCR 0-7 as they were when the boot loader ran, {"sha256": {"0": hex, ...}}, and as they will be
+/// once Ravelin has left boot services: firmware measures two actions into PCR 5 then [TCG PC
+/// Client Platform Firmware Profile 1.05, 3.3.4.6].
+[[nodiscard]] Result<std::map<unsigned, Digest>, std::string>
+firmware_reference(std::string_view json);
+
+/// PCR 8 and 9 of GRUB 2.06 that runs `config` (multiboot2, module2 and boot lines only) as
+/// (hd0,gpt1)/boot/grub/grub.cfg, given the files by their names.
+[[nodiscard]] Result<Reference, std::string>
+predict_boot_loader(std::string_view config, const std::map<std::string, Bytes>& files);
+
+/// PCR 12: what Ravelin measures of a manifest and the modules it names.
+[[nodiscard]] Result<std::vector<ReferenceEvent>, std::string>
+predict_launch(const std::map<std::string, Bytes>& files);
+
+} // namespace ravelin::attest

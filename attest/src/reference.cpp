@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// See the header.
+#include "attest/reference.hpp"
+
+#include <crypto/sha.hpp>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace ravelin::attest {
+namespace {
+
+using Json = nlohmann::json;
+
+Digest hash_of(std::span<const u8> bytes) {
+    return crypto::hash<crypto::Sha256>(bytes);
+}
+
+Digest hash_of(std::string_view text) {
+    const Bytes bytes{text.begin(), text.end()};
+    return hash_of(std::span{bytes});
+}
+
+std::optional<Digest> digest_from(const Json& value) {
+    if (!value.is_string())
+        return std::nullopt;
+    const auto bytes = from_hex(value.get<std::string>());
+    Digest digest{};
+    if (!bytes || bytes->size() != digest.size())
+        return std::nullopt;
+    std::copy(bytes->begin(), bytes->end(), digest.begin());
+    return digest;
+}
+
+Result<std::map<unsigned, Digest>, std::string> pcr_values(const Json& values) {
+    std::map<unsigned, Digest> out;
+    for (unsigned pcr = 0; pcr < 8; ++pcr) {
+        const std::string name = std::to_string(pcr);
+        const auto digest = values.is_object() && values.contains(name)
+                                ? digest_from(values.at(name))
+                                : std::nullopt;
+        if (!digest)
+            return Failure{"the reference has no digest for PCR " + name};
+        out[pcr] = *digest;
+    }
+    return out;
+}
+
+Digest extended(const Digest& pcr, const Digest& digest) {
+    Bytes both{pcr.begin(), pcr.end()};
+    both.insert(both.end(), digest.begin(), digest.end());
+    return hash_of(std::span{both});
+}
+
+/// "/name" of a file that grub.cfg names, and its content.
+Result<std::pair<std::string, const Bytes*>, std::string>
+find_file(const std::map<std::string, Bytes>& files, const std::string& path) {
+    const auto found = files.find(path);
+    if (found == files.end())
+        return Failure{"grub.cfg loads " + path + ", which is not among the files"};
+    return std::pair{path, &found->second};
+}
+
+} // namespace
+
+Result<Reference, std::string> decode_reference(std::string_view text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object() || json.value("version", 0) != 1 || !json.contains("firmware") ||
+        !json.contains("events") || !json.contains("manifest"))
+        return Failure{std::string{"not a reference of version 1"}};
+    Reference reference;
+    reference.firmware = RAVELIN_TRY(pcr_values(json["firmware"]));
+    const auto manifest = digest_from(json["manifest"]);
+    if (!manifest)
+        return Failure{std::string{"the reference has no manifest digest"}};
+    reference.manifest = *manifest;
+    for (const unsigned pcr : {8U, 9U, 12U}) {
+        const std::string name = std::to_string(pcr);
+        if (!json["events"].contains(name) || !json["events"][name].is_array())
+            return Failure{"the reference has no events for PCR " + name};
+        for (const Json& event : json["events"][name]) {
+            const auto digest = event.is_object() && event.contains("digest")
+                                    ? digest_from(event.at("digest"))
+                                    : std::nullopt;
+            if (!digest || !event.contains("name") || !event.at("name").is_string())
+                return Failure{"an event of PCR " + name + " in the reference is malformed"};
+            reference.events[pcr].push_back({event.at("name").get<std::string>(), *digest});
+        }
+    }
+    return reference;
+}
+
+std::string encode_reference(const Reference& reference) {
+    Json json{{"version", 1},
+              {"firmware", Json::object()},
+              {"events", Json::object()},
+              {"manifest", to_hex(reference.manifest)}};
+    for (const auto& [pcr, value] : reference.firmware)
+        json["firmware"][std::to_string(pcr)] = to_hex(value);
+    for (const auto& [pcr, events] : reference.events)
+        for (const ReferenceEvent& event : events)
+            json["events"][std::to_string(pcr)].push_back(
+                {{"name", event.name}, {"digest", to_hex(event.digest)}});
+    return json.dump(2) + "\n";
+}
+
+Result<std::map<unsigned, Digest>, std::string> firmware_reference(std::string_view text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object() || !json.contains("sha256"))
+        return Failure{std::string{"no PCR values of the bank sha256"}};
+    auto values = RAVELIN_TRY(pcr_values(json["sha256"]));
+    for (const char* action :
+         {"Exit Boot Services Invocation", "Exit Boot Services Returned with Success"})
+        values[5] = extended(values[5], hash_of(action));
+    return values;
+}
+
+Result<Reference, std::string> predict_boot_loader(std::string_view config,
+                                                   const std::map<std::string, Bytes>& files) {
+    Reference reference;
+    auto& commands = reference.events[8];
+    auto& read = reference.events[9];
+    read.push_back({"(hd0,gpt1)/boot/grub/grub.cfg", hash_of(config)});
+    std::istringstream lines{std::string{config}};
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words{line};
+        std::string command;
+        std::string path;
+        words >> command;
+        commands.push_back({"grub_cmd: " + line, hash_of(line)});
+        if (command == "boot")
+            continue;
+        if (command != "multiboot2" && command != "module2")
+            return Failure{"grub.cfg has a line whose measurement is not known: " + line};
+        words >> path;
+        const auto file = RAVELIN_TRY(find_file(files, path));
+        read.push_back({path, hash_of(std::span{*file.second})});
+        // What follows the file's name, as the payload will see it.
+        const std::size_t rest = line.find(path) + path.size();
+        const std::string arguments = rest < line.size() ? line.substr(rest + 1) : "";
+        commands.push_back(
+            {(command == "module2" ? "module_cmdline: " : "kernel_cmdline: ") + arguments,
+             hash_of(arguments)});
+    }
+    return reference;
+}
+
+} // namespace ravelin::attest
