@@ -252,6 +252,14 @@ u64 VmxCpu::rip() const {
     return vmread<field::guest_rip>();
 }
 
+u64 VmxCpu::cr4() const {
+    return paging_state().cr4;
+}
+
+void VmxCpu::skip(u8 instruction_bytes) {
+    set_next_rip(rip() + instruction_bytes);
+}
+
 void VmxCpu::set_next_rip(u64 rip) {
     vmwrite<field::guest_rip>(rip);
     const u32 before = vmread<field::guest_interruptibility>();
@@ -270,8 +278,16 @@ cpu::PagingState VmxCpu::paging_state() const {
         (vmread<field::guest_cr4>() & ~mask4) | (vmread<field::cr4_shadow>() & mask4),
         efer(),
         vmread<field::guest_rflags>(),
-        // CPL is SS.DPL. [SDM vol3 25.4.1]
-        static_cast<u8>((vmread<field::guest_ss_rights>() >> 5) & 3)};
+        privilege_level()};
+}
+
+// CPL is SS.DPL. [SDM vol3 25.4.1]
+u8 VmxCpu::privilege_level() const {
+    return static_cast<u8>((vmread<field::guest_ss_rights>() >> 5) & 3);
+}
+
+bool VmxCpu::in_64bit_kernel() const {
+    return privilege_level() == 0 && code_size() == cpu::CodeSize::bits64;
 }
 
 cpu::CodeSize VmxCpu::code_size() const {

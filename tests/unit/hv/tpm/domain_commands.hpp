@@ -101,6 +101,7 @@ inline u32 code_of(std::span<const u8> response) {
 class RecordingConsole final : public Console {
   public:
     void line(std::string_view text) override { lines.emplace_back(text); }
+    usize history(u64, std::span<u8>) override { return 0; }
     std::vector<std::string> lines;
 };
 

@@ -5,6 +5,7 @@
 
 #include <base/types.hpp>
 
+#include <span>
 #include <string_view>
 
 namespace ravelin::hv::tpm {
@@ -37,6 +38,9 @@ class Clock {
 class Console {
   public:
     virtual void line(std::string_view text) = 0;
+    /// What was said from byte `offset` on; the count copied, 0 at the end. What is no longer kept
+    /// is skipped.
+    [[nodiscard]] virtual usize history(u64 offset, std::span<u8> into) = 0;
 
   protected:
     ~Console() = default;

@@ -33,8 +33,12 @@ class VmxCpu final : public cpu::VirtualCpu {
     void reset_to_flat_protected_mode(u32 rip) override;
     void reset_to_start_up(Vector page) override;
     [[nodiscard]] u64 rip() const override;
+    [[nodiscard]] u64 cr4() const override;
+    void skip(u8 instruction_bytes) override;
     void set_next_rip(u64 rip) override;
     [[nodiscard]] cpu::PagingState paging_state() const override;
+    [[nodiscard]] u8 privilege_level() const override;
+    [[nodiscard]] bool in_64bit_kernel() const override;
     [[nodiscard]] cpu::CodeSize code_size() const override;
     [[nodiscard]] cpu::Segment segment(cpu::SegmentName name) const override;
     [[nodiscard]] u64 efer() const override;
