@@ -3,6 +3,7 @@
 // VT-d, TPM and the measurement, the other CPUs, the domains. What cannot be done is refused in
 // words, and nothing goes on as if it had been.
 #include "memory.hpp"
+#include "tpm.hpp"
 
 #include <hv/boot/decode.hpp>
 #include <hv/machine/console.hpp>
@@ -84,6 +85,7 @@ void set_up_boot_processor() {
         refuse("memory", text(memory.error()));
     set_up_boot_processor();
     machine::calibrate_timer();
+    start_tpm(boot_info);
     const mm::FrameCounts counts = frames().counts();
     log("memory: {} MiB, {} MiB free, {} KiB the hypervisor's own",
         counts.total * page_size >> 20,
