@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// vcpu_op, sched_op, hvm_op, console_io, multicall and the control hypercall. [xen/vcpu.h]
+// [xen/sched.h] [xen/hvm/hvm_op.h]
+#include "call.hpp"
+
+#include <wire/control.hpp>
+
+#include <algorithm>
+
+namespace ravelin::hv::abi {
+namespace {
+
+Result<domain::Vcpu*, Errno> named_vcpu(Call& call) {
+    domain::Vcpu* vcpu = call.arguments[1] < domain::Domain::max_vcpus
+                             ? call.domain.vcpu(VcpuId{static_cast<u32>(call.arguments[1])})
+                             : nullptr;
+    if (vcpu == nullptr)
+        return Failure{Errno::no_entry};
+    return vcpu;
+}
+
+vcpu_runstate_info runstate(Call& call) {
+    // A vCPU has a CPU of its own: it runs or has nothing to do, and is never kept waiting.
+    vcpu_runstate_info out{};
+    out.state = RUNSTATE_running;
+    out.time[RUNSTATE_running] = system_time(call.abi, call.state);
+    return out;
+}
+
+/// Parameters a guest may set itself. [xen/hvm/params.h]
+bool may_set(u32 index) {
+    return index == HVM_PARAM_CALLBACK_IRQ;
+}
+
+Result<xen_hvm_param, Errno> read_parameter(Call& call) {
+    const auto request = RAVELIN_TRY(call.read<xen_hvm_param>(1));
+    if (request.domid != DOMID_SELF && request.domid != call.domain.id().raw())
+        return Failure{Errno::not_permitted};
+    if (request.index >= HVM_NR_PARAMS)
+        return Failure{Errno::invalid};
+    return request;
+}
+
+} // namespace
+
+Outcome vcpu_is_up(Call& call) {
+    (void)RAVELIN_TRY(named_vcpu(call));
+    return i64{1};
+}
+
+Outcome get_runstate(Call& call) {
+    (void)RAVELIN_TRY(named_vcpu(call));
+    (void)RAVELIN_TRY(call.write(2, runstate(call)));
+    return i64{0};
+}
+
+Outcome register_runstate(Call& call) {
+    const domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    const auto area = RAVELIN_TRY(call.read<vcpu_register_runstate_memory_area>(2));
+    (void)RAVELIN_TRY(call.write_at(GuestVirtual{area.addr.p}, runstate(call)));
+    call.state.vcpus[vcpu->id().raw()].runstate = GuestVirtual{area.addr.p};
+    return i64{0};
+}
+
+Outcome register_vcpu_info(Call& call) {
+    domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    VcpuState& own = call.state.vcpus[vcpu->id().raw()];
+    const auto request = RAVELIN_TRY(call.read<vcpu_register_vcpu_info>(2));
+    const SharedPlace where =
+        RAVELIN_TRY(share(call, request.mfn, request.offset, sizeof(vcpu_info)));
+    if (own.info) {
+        // What was pending at the old place is pending at the new one.
+        const auto old = call.domain.memory()
+                             .bytes(own.info->frame)
+                             .subspan(own.info->offset, sizeof(vcpu_info));
+        const auto now =
+            call.domain.memory().bytes(where.frame).subspan(where.offset, sizeof(vcpu_info));
+        std::copy(old.begin(), old.end(), now.begin());
+    }
+    own.info = where;
+    publish_time(call.abi, call.domain, call.state, own);
+    vcpu->request_event_check();
+    return i64{0};
+}
+
+Outcome register_vcpu_time(Call& call) {
+    const domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    const auto area = RAVELIN_TRY(call.read<vcpu_register_time_memory_area>(2));
+    const auto physical = guest::walk(call.domain.memory(),
+                                      call.vcpu.cpu().paging_state(),
+                                      GuestVirtual{area.addr.p},
+                                      guest::Purpose::write);
+    if (!physical)
+        return Failure{Errno::fault};
+    VcpuState& own = call.state.vcpus[vcpu->id().raw()];
+    own.time = RAVELIN_TRY(share(call,
+                                 GuestFrame::of(physical.value()).raw(),
+                                 physical.value().page_offset(),
+                                 sizeof(vcpu_time_info)));
+    publish_time(call.abi, call.domain, call.state, own);
+    return i64{0};
+}
+
+Outcome yield(Call&) {
+    return i64{0};
+}
+// A guest that blocks or polls checks its condition again: coming back early is allowed, and HLT is
+// how stock kernels wait.
+Outcome block(Call&) {
+    return i64{0};
+}
+Outcome poll(Call&) {
+    return i64{0};
+}
+
+Outcome shutdown(Call& call) {
+    const auto request = RAVELIN_TRY(call.read<sched_shutdown>(1));
+    switch (request.reason) {
+    case SHUTDOWN_poweroff:
+        call.domain.stop(domain::StopReason::power_off);
+        return i64{0};
+    case SHUTDOWN_reboot:
+        call.domain.stop(domain::StopReason::reboot);
+        return i64{0};
+    case SHUTDOWN_suspend:
+        return Failure{Errno::not_implemented};
+    case SHUTDOWN_watchdog:
+        call.domain.stop(domain::StopReason::watchdog);
+        return i64{0};
+    case SHUTDOWN_crash:
+        call.domain.stop(domain::StopReason::crash);
+        return i64{0};
+    default:
+        return Failure{Errno::invalid};
+    }
+}
+
+Outcome console_write(Call& call) {
+    constexpr u64 longest = 65536;
+    const u64 count = call.arguments[1];
+    if (count > longest)
+        return Failure{Errno::invalid};
+    std::array<u8, 128> chunk{};
+    for (u64 done = 0; done < count;) {
+        const usize now = std::min<u64>(chunk.size(), count - done);
+        if (!call.vcpu.copy_in(GuestVirtual{call.arguments[2] + done}, std::span{chunk}.first(now)))
+            return Failure{Errno::fault};
+        // SAFETY: char may alias any byte.
+        call.abi.machine().write_console(call.domain,
+                                         {reinterpret_cast<const char*>(chunk.data()), now});
+        done += now;
+    }
+    return i64{0};
+}
+
+Outcome console_read(Call& call) {
+    std::array<u8, 64> chunk{};
+    usize count = 0;
+    while (count < std::min<u64>(chunk.size(), call.arguments[1])) {
+        const auto typed = call.abi.machine().read_console();
+        if (!typed)
+            break;
+        chunk[count++] = static_cast<u8>(*typed);
+    }
+    if (count != 0 && !call.vcpu.copy_out(GuestVirtual{call.arguments[2]},
+                                          std::span<const u8>{chunk}.first(count)))
+        return Failure{Errno::fault};
+    return static_cast<i64>(count);
+}
+
+Outcome set_parameter(Call& call) {
+    const auto request = RAVELIN_TRY(read_parameter(call));
+    if (!may_set(request.index))
+        return Failure{Errno::not_permitted};
+    call.state.parameters[request.index] = request.value;
+    return i64{0};
+}
+
+Outcome get_parameter(Call& call) {
+    auto request = RAVELIN_TRY(read_parameter(call));
+    request.value = call.state.parameters[request.index];
+    (void)RAVELIN_TRY(call.write(1, request));
+    return i64{0};
+}
+
+Outcome set_upcall_vector(Call& call) {
+    const auto request = RAVELIN_TRY(call.read<xen_hvm_evtchn_upcall_vector>(1));
+    constexpr u8 first_vector = 0x10; // below are exceptions
+    if (request.vector < first_vector)
+        return Failure{Errno::invalid};
+    if (call.domain.vcpu(VcpuId{request.vcpu}) == nullptr)
+        return Failure{Errno::no_entry};
+    call.state.vcpus[request.vcpu].upcall_vector = Vector{request.vector};
+    return i64{0};
+}
+
+// There are no shadow page tables to tear down.
+Outcome page_table_dying(Call&) {
+    return i64{0};
+}
+
+Outcome multicall(Call& call) {
+    constexpr u64 most = 1024;
+    const u64 count = call.arguments[1];
+    if (count > most)
+        return Failure{Errno::invalid};
+    for (u64 i = 0; i < count; ++i) {
+        const GuestVirtual at{call.arguments[0] + i * sizeof(multicall_entry)};
+        auto entry = call.vcpu.copy_in_value<multicall_entry>(at);
+        if (!entry)
+            return Failure{Errno::fault};
+        std::array<u64, 6> arguments{};
+        std::copy_n(entry.value().args, arguments.size(), arguments.begin());
+        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments};
+        // No multicall of multicalls: the stack would be the guest's to fill.
+        const Outcome outcome = entry.value().op == __HYPERVISOR_multicall
+                                    ? Outcome{Failure{Errno::invalid}}
+                                    : dispatch(inner, entry.value().op);
+        entry.value().result = static_cast<xen_ulong_t>(to_register(outcome));
+        (void)RAVELIN_TRY(call.write_at(at, entry.value()));
+    }
+    return i64{0};
+}
+
+Outcome control(Call& call) {
+    const auto [operation, request, request_size, response, capacity, unused] = call.arguments;
+    if (call.abi.control() == nullptr)
+        return Failure{Errno::not_implemented};
+    if (request_size > wire::control::max_request)
+        return Failure{Errno::too_big};
+    return call.state.control.with([&,
+                                    operation = operation,
+                                    response = response,
+                                    capacity = capacity,
+                                    request = request,
+                                    request_size =
+                                        request_size](ControlBuffers& buffers) -> Outcome {
+        const auto in = std::span{buffers.request}.first(request_size);
+        if (!call.vcpu.copy_in(GuestVirtual{request}, in))
+            return Failure{Errno::fault};
+        const auto out =
+            std::span{buffers.response}.first(std::min<u64>(capacity, buffers.response.size()));
+        const i64 result = call.abi.control()->control(call.domain, operation, in, out);
+        if (result < 0)
+            return Failure{static_cast<Errno>(-result)};
+        ensure(static_cast<u64>(result) <= out.size(), "a control response longer than its buffer");
+        if (!call.vcpu.copy_out(GuestVirtual{response}, out.first(static_cast<usize>(result))))
+            return Failure{Errno::fault};
+        return result;
+    });
+}
+
+} // namespace ravelin::hv::abi
