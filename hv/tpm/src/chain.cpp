@@ -27,7 +27,7 @@ std::span<const u8> bytes_of(std::string_view text) {
 
 } // namespace
 
-std::string_view word(Measured what) {
+std::string_view event_word(Measured what) {
     switch (what) {
     case Measured::manifest:
         return "manifest";
@@ -69,7 +69,7 @@ std::optional<MeasurementFailure>
 Chain::measure(Measured what, std::string_view name, std::span<const u8> bytes) {
     ensure(!sealed_, "nothing is measured after the separator");
     Text label{"ravelin:"};
-    label << word(what) << ":" << name;
+    label << event_word(what) << ":" << name;
     MultiHash hash{banks_};
     for (usize done = 0; done < bytes.size();) {
         const usize left = bytes.size() - done;

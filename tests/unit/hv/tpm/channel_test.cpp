@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Domain 0's channel against libtpms: what works, what is refused, and that nothing the domain does
 // leaves anything in the TPM or stops the hypervisor's own quote.
-#include "domain_commands.hpp"
+#include "recording_console.hpp"
 #include "software_tpm.hpp"
 #include "tis_model.hpp"
 
@@ -9,9 +9,12 @@
 
 #include <gtest/gtest.h>
 #include <random>
+#include <support/tpm_commands.hpp>
 
 namespace ravelin::hv::tpm::test {
 namespace {
+
+using namespace ravelin::test; // NOLINT(google-build-using-namespace): the command builders
 
 using Fault = DirectTransport::Fault;
 using wire::tpm::Handle;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The service as a whole against libtpms: verdicts, the measured chain, quotes; and the stock
 // tools' opinion of its log and of its quote.
-#include "domain_commands.hpp"
+#include "recording_console.hpp"
 #include "software_tpm.hpp"
 #include "tis_model.hpp"
 
@@ -14,9 +14,12 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <support/tpm_commands.hpp>
 
 namespace ravelin::hv::tpm::test {
 namespace {
+
+using namespace ravelin::test; // NOLINT(google-build-using-namespace): the command builders
 
 using Fault = DirectTransport::Fault;
 using wire::EventType;

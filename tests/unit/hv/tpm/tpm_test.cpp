@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hypervisor's own commands against libtpms, with every response failed in turn.
-#include "domain_commands.hpp"
 #include "software_tpm.hpp"
 #include "tis_model.hpp"
 
 #include <hv/tpm/tpm.hpp>
 
 #include <gtest/gtest.h>
+#include <support/tpm_commands.hpp>
 
 namespace ravelin::hv::tpm::test {
 namespace {
+
+using namespace ravelin::test; // NOLINT(google-build-using-namespace): the command builders
 
 using wire::tpm::Algorithm;
 using Fault = DirectTransport::Fault;

@@ -14,7 +14,7 @@ constexpr PcrIndex measurement_pcr{12};
 
 enum class Measured : u8 { manifest, kernel, ramdisk, command_line, configuration };
 /// The word of an event's data, "ravelin:<word>:<name>".
-[[nodiscard]] std::string_view word(Measured what);
+[[nodiscard]] std::string_view event_word(Measured what);
 
 class Chain;
 

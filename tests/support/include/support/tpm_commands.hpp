@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// TPM commands as a domain would write them, byte by byte, right or wrong.
+// TPM commands as a domain would write them, byte by byte, right or wrong: for the unit tests and
+// for the programs that attack from inside a domain.
 #pragma once
 
-#include <hv/tpm/tpm.hpp>
+#include <base/int.hpp>
 
-#include <string>
+#include <span>
 #include <vector>
 
-namespace ravelin::hv::tpm::test {
+namespace ravelin::test {
 
 using ByteVector = std::vector<u8>;
 
@@ -97,12 +98,4 @@ inline u32 code_of(std::span<const u8> response) {
     return word(response, 6);
 }
 
-/// Keeps what would be printed.
-class RecordingConsole final : public Console {
-  public:
-    void line(std::string_view text) override { lines.emplace_back(text); }
-    usize history(u64, std::span<u8>) override { return 0; }
-    std::vector<std::string> lines;
-};
-
-} // namespace ravelin::hv::tpm::test
+} // namespace ravelin::test
