@@ -17,6 +17,7 @@ set(RAVELIN_ALLOWED_image base wire crypto iommu policy tboot-glue vtpm attest s
 set(RAVELIN_ALLOWED_demo base server image)
 set(RAVELIN_ALLOWED_bench base)
 set(RAVELIN_ALLOWED_kernel base)
+set(RAVELIN_ALLOWED_manifest base wire)
 # hv is one row of the table; its own rooms (hv-mm, hv-svm, ...) may see one another and the row's modules.
 set(RAVELIN_ALLOWED_hv base wire crypto evidence iommu policy tboot-glue vtpm)
 

@@ -14,6 +14,7 @@
 namespace ravelin::tools {
 
 void add_kernel(CLI::App& app);
+void add_manifest(CLI::App& app);
 
 /// The exit status of a command that ran and said no: `verify` of evidence that is not to be
 /// trusted.

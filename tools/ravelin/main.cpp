@@ -35,6 +35,7 @@ int main(int argc, char** argv) try {
     CLI::App app{"Ravelin: measured boot, launch manifests, attestation"};
     app.require_subcommand(1);
     ravelin::tools::add_kernel(app);
+    ravelin::tools::add_manifest(app);
     CLI11_PARSE(app, argc, argv);
     return 0;
 } catch (const ravelin::tools::Refusal&) {
