@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
+#include <optional>
 
 int main(int argc, char** argv) try {
     using ravelin::demo::Afterwards;
@@ -24,10 +25,11 @@ int main(int argc, char** argv) try {
                                                 {"log", Tamper::log},
                                                 {"quote", Tamper::quote},
                                                 {"ek", Tamper::ek}};
+    std::optional<Tamper> tamper;
     bool keep = false;
     app.add_flag("--keep", keep, "leave the server up, its console on this terminal; Ctrl-] ends");
     app.add_option("--tamper",
-                   options.tamper,
+                   tamper,
                    "alter one bit: of the hypervisor, domain 0's kernel, initrd or cmdline, or the "
                    "manifest, before\n"
                    "the boot; of the nonce, log or quote on their way to the verifier; or ek: use "
@@ -36,6 +38,8 @@ int main(int argc, char** argv) try {
         ->transform(CLI::CheckedTransformer(tampers).description("PIECE"));
     app.add_option("--build", options.build, "the build folder")->required()->group("");
     CLI11_PARSE(app, argc, argv);
+    if (tamper)
+        options.tampers.insert(*tamper);
     options.afterwards = keep ? Afterwards::keep : Afterwards::end;
 
     ravelin::demo::Stage stage{options};
@@ -46,9 +50,10 @@ int main(int argc, char** argv) try {
     stage.tamper_with_files();
     stage.start_verifier();
     stage.boot();
-    const int status = stage.verdict();
+    const ravelin::demo::Judgement judgement = stage.play_to_the_end();
+    std::cout << judgement.table << std::flush;
     stage.hand_over_console();
-    return status;
+    return judgement.status;
 } catch (const std::exception& error) {
     std::cerr << "demo: " << error.what() << "\n";
     return 2;

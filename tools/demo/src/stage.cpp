@@ -88,7 +88,7 @@ void Stage::make_platform() {
     say("a platform: TPM 2.0 with an endorsement key certified by its manufacturer");
     const TpmManufacturer known{file("manufacturer")};
     known.manufacture(file("tpm"));
-    if (options_.tamper == Tamper::ek) {
+    if (options_.tampers.contains(Tamper::ek)) {
         say("TAMPER ek: this server has a TPM of another manufacturer");
         const TpmManufacturer other{file("other-manufacturer")};
         fs::remove_all(file("tpm"));
@@ -193,20 +193,24 @@ void Stage::predict() {
     ravelin(arguments);
 }
 
+void Stage::flip_file(Tamper tamper) const {
+    static const std::map<Tamper, const char*> names{{Tamper::hypervisor, "ravelin.elf32"},
+                                                     {Tamper::kernel, "dom0.kernel"},
+                                                     {Tamper::initrd, "dom0.initrd"},
+                                                     {Tamper::cmdline, "manifest"},
+                                                     {Tamper::manifest, "manifest"}};
+    const std::optional<BitFlip> flip = file_flip(tamper);
+    if (!flip)
+        return;
+    const std::string name = names.at(tamper);
+    const std::size_t offset = flip_bit(file(name), *flip);
+    say("TAMPER: one bit of " + name + " at offset " + std::to_string(offset) + ", in '" +
+        std::string{flip->text} + "'");
+}
+
 void Stage::tamper_with_files() {
-    const std::optional<BitFlip> flip =
-        options_.tamper ? file_flip(*options_.tamper) : std::nullopt;
-    if (flip) {
-        static const std::map<Tamper, const char*> names{{Tamper::hypervisor, "ravelin.elf32"},
-                                                         {Tamper::kernel, "dom0.kernel"},
-                                                         {Tamper::initrd, "dom0.initrd"},
-                                                         {Tamper::cmdline, "manifest"},
-                                                         {Tamper::manifest, "manifest"}};
-        const std::string name = names.at(*options_.tamper);
-        const std::size_t offset = flip_bit(file(name), *flip);
-        say("TAMPER: one bit of " + name + " at offset " + std::to_string(offset) + ", in '" +
-            std::string{flip->text} + "'");
-    }
+    for (const Tamper tamper : options_.tampers)
+        flip_file(tamper);
     say("the disk: GRUB, Ravelin, manifest, kernel, initramfs");
     build_uefi_disk(boot_files_, grub_config(boot_files_), file("boot.img"));
 }
@@ -249,47 +253,50 @@ void Stage::boot() {
     say("the agent enrols and attests");
 }
 
-int Stage::verdict() {
+Judgement Stage::verdict() {
     const std::optional<int> status = verifier_->wait(120s);
+    const std::string said = read_text_file(file("verifier.log"));
     if (!status)
-        throw ServerError{"no verdict within 120 s; the verifier said:\n" +
-                          last_lines(read_text_file(file("verifier.log"))) + "the console:\n" +
-                          last_lines(machine_->console().text())};
-    if (options_.tamper == Tamper::nonce || options_.tamper == Tamper::log ||
-        options_.tamper == Tamper::quote)
-        return judge_captured_evidence();
-    std::cout << read_text_file(file("verifier.log")) << std::flush;
-    return *status;
+        throw ServerError{"no verdict within 120 s; the verifier said:\n" + last_lines(said) +
+                          "the console:\n" + last_lines(machine_->console().text())};
+    return {*status, said};
 }
 
-int Stage::judge_captured_evidence() {
-    const fs::path captured = file("captured");
-    std::string nonce = read_text_file(captured / "nonce");
-    if (options_.tamper == Tamper::nonce) {
+Judgement Stage::judge_altered(Tamper tamper) {
+    std::string nonce = read_text_file(file("captured") / "nonce");
+    std::string evidence = read_text_file(file("captured") / "evidence.json");
+    if (tamper == Tamper::nonce) {
         say("TAMPER: the evidence is played back to another challenge, one bit different");
         nonce[0] = nonce[0] == '0' ? '1' : '0';
     } else {
-        say(options_.tamper == Tamper::log ? "TAMPER: one bit of the firmware's log on its way"
-                                           : "TAMPER: one bit of the quote on its way");
-        const std::string evidence =
-            tampered_evidence(read_text_file(captured / "evidence.json"), *options_.tamper);
-        std::ofstream{captured / "evidence.json"} << evidence;
+        say(tamper == Tamper::log ? "TAMPER: one bit of the firmware's log on its way"
+                                  : "TAMPER: one bit of the quote on its way");
+        evidence = tampered_evidence(evidence, tamper);
     }
+    std::ofstream{file("altered.json")} << evidence;
+    fs::remove(file("verify.log"));
     Process verify{{.arguments = {options_.build + "/tools/ravelin/ravelin",
                                   "verify",
-                                  (captured / "evidence.json").string(),
+                                  file("altered.json").string(),
                                   "--nonce",
                                   nonce,
                                   "--ak",
-                                  (captured / "ak.json").string(),
+                                  (file("captured") / "ak").string(),
                                   "--reference",
                                   file("reference.json").string()},
                     .output = file("verify.log"),
                     .inherited = {},
                     .environment = {}}};
     const std::optional<int> status = verify.wait(30s);
-    std::cout << read_text_file(file("verify.log")) << std::flush;
-    return status.value_or(2);
+    return {status.value_or(2), read_text_file(file("verify.log"))};
+}
+
+Judgement Stage::play_to_the_end() {
+    Judgement judgement = verdict();
+    for (const Tamper tamper : {Tamper::nonce, Tamper::log, Tamper::quote})
+        if (options_.tampers.contains(tamper))
+            judgement = judge_altered(tamper);
+    return judgement;
 }
 
 void Stage::hand_over_console() {

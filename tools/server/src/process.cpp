@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
-#include <iterator>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <thread>
@@ -148,8 +147,13 @@ std::string last_lines(std::string_view text, std::size_t lines) {
 }
 
 std::string read_text_file(const std::filesystem::path& path) {
-    std::ifstream file{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    std::ifstream file{path, std::ios::binary | std::ios::ate};
+    if (!file)
+        return {};
+    std::string content(static_cast<std::size_t>(file.tellg()), '\0');
+    file.seekg(0);
+    file.read(content.data(), static_cast<std::streamsize>(content.size()));
+    return content;
 }
 
 PrivateDirectory::PrivateDirectory() {

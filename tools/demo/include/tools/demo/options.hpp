@@ -2,7 +2,7 @@
 // What the demo was asked to do.
 #pragma once
 
-#include <optional>
+#include <set>
 #include <string>
 
 namespace ravelin::demo {
@@ -15,7 +15,7 @@ enum class Tamper { hypervisor, kernel, initrd, cmdline, manifest, nonce, log, q
 enum class Afterwards { end, keep };
 
 struct Options {
-    std::optional<Tamper> tamper;
+    std::set<Tamper> tampers;
     Afterwards afterwards{Afterwards::end};
     std::string build; ///< the build folder with everything in it
 };

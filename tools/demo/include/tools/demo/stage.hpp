@@ -15,6 +15,12 @@
 
 namespace ravelin::demo {
 
+/// What a verifier said: the exit status of its command (0 TRUSTED, 1 UNTRUSTED) and its table.
+struct Judgement {
+    int status;
+    std::string table;
+};
+
 class Stage {
   public:
     explicit Stage(const Options& options);
@@ -26,8 +32,14 @@ class Stage {
     void tamper_with_files();
     void start_verifier();
     void boot();
-    /// Waits for the verdict; the exit status: 0 TRUSTED, 1 UNTRUSTED.
-    int verdict();
+    /// Waits for the verifier's word on the evidence as the platform sent it.
+    [[nodiscard]] Judgement verdict();
+    /// The word on the captured evidence with one bit changed on its way: of the nonce, the log or
+    /// the quote.
+    [[nodiscard]] Judgement judge_altered(Tamper tamper);
+    /// The verdict that was asked for: altered evidence's when one of those was, the platform's
+    /// otherwise.
+    [[nodiscard]] Judgement play_to_the_end();
     void hand_over_console();
 
   private:
@@ -38,7 +50,7 @@ class Stage {
     [[nodiscard]] tools::MachineConfig machine_config(const std::filesystem::path& disk) const;
     [[nodiscard]] std::string domain0_command_line() const;
     void write_manifest() const;
-    int judge_captured_evidence();
+    void flip_file(Tamper tamper) const;
 
     Options options_;
     std::chrono::steady_clock::time_point start_{std::chrono::steady_clock::now()};

@@ -8,6 +8,7 @@
 #include <base/int.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 

@@ -48,6 +48,7 @@ void run(const ProcessOptions& options, std::chrono::milliseconds timeout);
 
 /// The last `lines` lines of a text, each indented, for an error message.
 [[nodiscard]] std::string last_lines(std::string_view text, std::size_t lines = 25);
+/// The whole of a regular file; empty when there is none.
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
 
 /// A directory that only we can enter, removed with everything in it. RAVELIN_KEEP_FILES=1 leaves
