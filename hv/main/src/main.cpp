@@ -2,16 +2,17 @@
 // Start-up, in order: what was booted, memory, interrupts, time, then (as they are built) ACPI,
 // VT-d, TPM and the measurement, the other CPUs, the domains. What cannot be done is refused in
 // words, and nothing goes on as if it had been.
+#include "account.hpp"
+#include "firmware_tables.hpp"
 #include "memory.hpp"
+#include "processors.hpp"
+#include "refuse.hpp"
 #include "tpm.hpp"
 
 #include <hv/boot/decode.hpp>
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
-#include <hv/machine/interrupts.hpp>
-#include <hv/machine/local_apic.hpp>
 #include <hv/machine/panic.hpp>
-#include <hv/machine/processor.hpp>
 #include <hv/machine/timer.hpp>
 
 namespace ravelin::hv {
@@ -21,7 +22,6 @@ using machine::log;
 
 // Written by the boot CPU during start-up only.
 boot::BootInfo boot_info;
-machine::Processor boot_processor;
 
 std::string_view loader_name(boot::Loader loader) {
     switch (loader) {
@@ -33,13 +33,6 @@ std::string_view loader_name(boot::Loader loader) {
         return "multiboot2, UEFI";
     }
     return "unknown";
-}
-
-/// Nothing runs after this but interrupts of nobody: the operator reads why, and resets.
-[[noreturn]] void refuse(std::string_view what, std::string_view why) {
-    log("REFUSED: {}: {}", what, why);
-    log("no domain was started");
-    machine::halt_for_ever();
 }
 
 void report_boot_info() {
@@ -54,25 +47,29 @@ void report_boot_info() {
             boot_info.firmware_log->truncated ? ", truncated by the firmware" : "");
 }
 
-void set_up_boot_processor() {
-    const auto stack = [] {
-        auto made = make_stack();
-        if (!made)
-            refuse("stacks", text(made.error()));
-        return made.value();
-    };
-    for (usize i = 0; i < machine::interrupt_stack_count; ++i)
-        boot_processor.task_state.ist[i] = stack().raw();
-    boot_processor.stack_top = stack();
-    machine::load_processor(boot_processor);
-    machine::prepare_interrupt_table();
-    machine::load_interrupt_table();
-    machine::enable_local_apic();
-    boot_processor.apic_id = machine::local_apic_id();
-    boot_processor.online = true;
+void report_memory() {
+    const mm::FrameCounts counts = frames().counts();
+    log("memory: {} MiB, {} MiB free, {} KiB the hypervisor's own",
+        counts.total * page_size >> 20,
+        counts.free * page_size >> 20,
+        own_memory() >> 10);
+}
+
+/// The second half of start-up, on the boot CPU's own stack. The order is the order of trust: DMA
+/// is fenced before anything is measured, everything is measured before a domain runs.
+[[noreturn]] void start_machine() {
+    machine::calibrate_timer();
+    const auto tables = find_firmware_tables(boot_info);
+    if (!tables)
+        refuse("ACPI", text(tables.error()));
+    start_tpm(boot_info);
+    start_other_processors(boot_info, firmware_tables().madt);
+    report_memory();
+    refuse("domains", "this build has none");
 }
 
 [[noreturn]] void start(u32 magic, HostPhysical information) {
+    open_account();
     machine::open_console();
     machine::install_panic();
     log("Ravelin " RAVELIN_VERSION);
@@ -83,18 +80,17 @@ void set_up_boot_processor() {
     const auto memory = set_up_memory(boot_info);
     if (!memory)
         refuse("memory", text(memory.error()));
-    set_up_boot_processor();
-    machine::calibrate_timer();
-    start_tpm(boot_info);
-    const mm::FrameCounts counts = frames().counts();
-    log("memory: {} MiB, {} MiB free, {} KiB the hypervisor's own",
-        counts.total * page_size >> 20,
-        counts.free * page_size >> 20,
-        own_memory() >> 10);
-    refuse("domains", "this build has none");
+    set_up_boot_processor(start_machine);
 }
 
 } // namespace
+
+void refuse(std::string_view what, std::string_view why) {
+    log("REFUSED: {}: {}", what, why);
+    log("no domain was started");
+    machine::halt_for_ever();
+}
+
 } // namespace ravelin::hv
 
 extern "C" [[noreturn]] void ravelin_start(ravelin::u64 magic, ravelin::u64 information) {

@@ -3,6 +3,8 @@
 // writable byte of code.
 #include "memory.hpp"
 
+#include "account.hpp"
+
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
 #include <hv/machine/local_apic.hpp>
@@ -26,7 +28,8 @@ namespace {
 constexpr u64 least_memory = 64 * 1024 * 1024;
 constexpr u64 boot_map_limit = u64{1} << 32;
 constexpr u64 one_gib = u64{1} << 30;
-constexpr u64 low_memory = 0x100000; // left to the firmware and to the CPUs' start-up page
+constexpr u64 low_memory = 0x100000;         // left to the firmware and to the CPUs' start-up page
+constexpr u64 physical_limit = u64{1} << 46; // far below the stacks in the direct map
 constexpr u64 stack_area = 0xffff'f000'0000'0000; // stacks, each below an unmapped page
 constexpr u64 stack_size = 4 * page_size;
 
@@ -38,6 +41,7 @@ u64 value(const u8* symbol) {
 class DirectMapScrubber final : public mm::Scrubber {
   public:
     void scrub(HostFrame first, u64 count) override {
+        const ExpenseTimer timer{Expense::scrubbing};
         const mm::Mapping<u8> bytes{first.address(), count * page_size};
         std::fill(bytes.span().begin(), bytes.span().end(), u8{0});
     }
@@ -148,17 +152,23 @@ bool map_ram(const boot::BootInfo& info) {
     // boundary in the tables.
     u64 start = 0;
     u64 end = 0;
-    const auto flush = [&start, &end] {
-        const HostPhysical first = HostPhysical{start}.align_down(page_size);
-        const u64 size = HostPhysical{end}.align_up(page_size) - first;
-        return size == 0 || host_tables
-                                .map(mm::direct_map_address(first),
-                                     first,
-                                     Bytes{size},
-                                     mm::Protection::read_write,
-                                     mm::Cache::write_back,
-                                     one_gib)
-                                .is_ok();
+    const auto map_piece = [](u64 from, u64 to) {
+        return from >= to || host_tables
+                                 .map(mm::direct_map_address(HostPhysical{from}),
+                                      HostPhysical{from},
+                                      Bytes{to - from},
+                                      mm::Protection::read_write,
+                                      mm::Cache::write_back,
+                                      one_gib)
+                                 .is_ok();
+    };
+    // Code and constants have no second, writable address.
+    const u64 sealed_start = value(ravelin_text_start);
+    const u64 sealed_end = HostPhysical{value(ravelin_constants_end)}.align_up(page_size).raw();
+    const auto flush = [&start, &end, map_piece, sealed_start, sealed_end] {
+        const u64 to = HostPhysical{end}.align_up(page_size).raw();
+        return map_piece(start, std::min(to, sealed_start)) &&
+               map_piece(std::max(start, sealed_end), to);
     };
     static FixedVector<boot::MemoryRange, 256> map; // larger than a stack frame should be
     map = info.memory_map;
@@ -183,6 +193,28 @@ bool map_ram(const boot::BootInfo& info) {
         end = range_end;
     }
     return flush();
+}
+
+/// Maps pages that the direct map leaves out. What is mapped already stays as it is, but RAM is
+/// never a device.
+Status<MemorySetupError>
+map_pages(HostPhysical start, Bytes size, mm::Protection protection, mm::Cache cache) {
+    if (start.raw() >= physical_limit || size.raw() > physical_limit - start.raw())
+        return Failure{MemorySetupError::tables};
+    const HostPhysical first = start.align_down(page_size);
+    const u64 bytes = (start + size.raw()).align_up(page_size) - first;
+    for (u64 done = 0; done < bytes; done += page_size) {
+        mm::HostTables::Translation there{};
+        const HostVirtual at = mm::direct_map_address(first + done);
+        if (host_tables.translate(at, there)) {
+            if (cache == mm::Cache::uncached && there.cache != cache)
+                return Failure{MemorySetupError::tables};
+            continue;
+        }
+        if (!host_tables.map(at, first + done, Bytes{page_size}, protection, cache))
+            return Failure{MemorySetupError::tables};
+    }
+    return Unit{};
 }
 
 } // namespace
@@ -237,24 +269,25 @@ Status<MemorySetupError> set_up_memory(const boot::BootInfo& info) {
 }
 
 Status<MemorySetupError> map_device(HostPhysical start, Bytes size) {
-    const HostPhysical first = start.align_down(page_size);
-    const u64 bytes = (start + size.raw()).align_up(page_size) - first;
-    for (u64 done = 0; done < bytes; done += page_size) {
-        mm::HostTables::Translation there{};
-        const HostVirtual at = mm::direct_map_address(first + done);
-        if (host_tables.translate(at, there)) {
-            if (there.cache != mm::Cache::uncached)
-                return Failure{MemorySetupError::tables}; // RAM is not a device
-            continue;
-        }
-        if (!host_tables.map(at,
-                             first + done,
-                             Bytes{page_size},
-                             mm::Protection::read_write,
-                             mm::Cache::uncached))
-            return Failure{MemorySetupError::tables};
+    return map_pages(start, size, mm::Protection::read_write, mm::Cache::uncached);
+}
+
+Status<MemorySetupError> map_firmware(HostPhysical start, Bytes size) {
+    return map_pages(start, size, mm::Protection::read_only, mm::Cache::write_back);
+}
+
+std::optional<HostPhysical> start_up_page(const boot::BootInfo& info) {
+    constexpr u64 first = page_size; // page 0 holds the BIOS's data
+    for (u64 at = first; at < low_memory; at += page_size) {
+        const bool ram = std::any_of(
+            info.memory_map.begin(), info.memory_map.end(), [at](const boot::MemoryRange& range) {
+                return range.kind == boot::MemoryKind::ram && range.start.raw() <= at &&
+                       at + page_size <= range.start.raw() + range.size.raw();
+            });
+        if (ram && !is_taken(info, at, page_size))
+            return HostPhysical{at};
     }
-    return Unit{};
+    return std::nullopt;
 }
 
 Result<HostVirtual, MemorySetupError> make_stack() {
@@ -280,7 +313,9 @@ HostPhysical host_table_root() {
 
 u64 own_memory() {
     const mm::FrameCounts counts = allocator.counts();
-    return counts.of_type[static_cast<u8>(mm::FrameType::hypervisor)] * page_size;
+    return (counts.of_type[static_cast<u8>(mm::FrameType::hypervisor)] +
+            counts.of_type[static_cast<u8>(mm::FrameType::cpu)]) *
+           page_size;
 }
 
 } // namespace ravelin::hv

@@ -7,6 +7,8 @@
 #include <hv/boot/boot_info.hpp>
 #include <hv/mm/frames.hpp>
 
+#include <optional>
+
 namespace ravelin::hv {
 
 enum class MemorySetupError : u8 {
@@ -40,13 +42,22 @@ class FrameTables final : public TableMemory {
 /// range. Context: boot CPU, before the others run.
 [[nodiscard]] Status<MemorySetupError> map_device(HostPhysical start, Bytes size);
 
+/// Makes what the firmware left in memory readable through the direct map, wherever it lies.
+/// Idempotent. Context: boot CPU, before the others run.
+[[nodiscard]] Status<MemorySetupError> map_firmware(HostPhysical start, Bytes size);
+
+/// A frame of RAM below 1 MiB that holds nothing of the loader's or the firmware's, for the first
+/// instructions of the other CPUs.
+[[nodiscard]] std::optional<HostPhysical> start_up_page(const boot::BootInfo& info);
+
 /// A stack of 16 KiB with an unmapped page below it; its top.
 [[nodiscard]] Result<HostVirtual, MemorySetupError> make_stack();
 
 /// The final tables' root, for the other CPUs.
 [[nodiscard]] HostPhysical host_table_root();
 
-/// Bytes that the hypervisor keeps for itself: image, frame table, tables, stacks; without modules.
+/// Bytes that the hypervisor keeps for itself: image, frame table, stacks, logs, VMCBs; without
+/// modules and page tables.
 [[nodiscard]] u64 own_memory();
 
 } // namespace ravelin::hv

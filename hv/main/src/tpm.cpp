@@ -2,6 +2,7 @@
 // The platform half of hv/tpm.
 #include "tpm.hpp"
 
+#include "account.hpp"
 #include "memory.hpp"
 
 #include <base/lock.hpp>
@@ -54,6 +55,7 @@ constinit SpinLock lock;
 } // namespace
 
 void start_tpm(const boot::BootInfo& info) {
+    const ExpenseTimer timer{Expense::measuring};
     const bool mapped = map_device(tpm::tis::base, tpm::tis::size).is_ok();
     ensure(mapped, "the TPM's registers can be mapped");
     service.emplace(registers, tsc_clock, console);
@@ -81,12 +83,14 @@ i64 tpm_control(u64 operation,
 }
 
 void measure(tpm::Measured what, std::string_view name, std::span<const u8> bytes) {
+    const ExpenseTimer timer{Expense::measuring};
     auto failure = tpm_service().chain().measure(what, name, bytes);
     if (failure)
         std::move(*failure).run_unmeasured(tpm_service().verdict());
 }
 
 void seal_measurements() {
+    const ExpenseTimer timer{Expense::measuring};
     auto failure = tpm_service().chain().seal();
     if (failure)
         std::move(*failure).run_unmeasured(tpm_service().verdict());
