@@ -2,6 +2,8 @@
 // See the header.
 #include "attest/log.hpp"
 
+#include "attest/reference.hpp"
+
 #include <algorithm>
 
 namespace ravelin::attest {
@@ -55,8 +57,11 @@ std::vector<QuotedEvent> QuotedLog::events(unsigned pcr) const {
         const auto digest = found.digest(wire::tpm::Algorithm::sha256);
         if (found.pcr.raw() != pcr || found.type == wire::EventType::no_action || !digest)
             continue;
-        QuotedEvent quoted{pcr, found.type, {}, {found.data.begin(), found.data.end()}};
+        QuotedEvent quoted{pcr, found.type, {}, {found.data.begin(), found.data.end()}, {}};
+        quoted.text = quoted.data;
         std::copy(digest->begin(), digest->end(), quoted.digest.begin());
+        if (quoted.type == wire::EventType::separator && quoted.text == std::string(4, '\0'))
+            quoted.text = separator_text;
         if (!quoted.text.empty() && quoted.text.back() == '\0')
             quoted.text.pop_back();
         events.push_back(std::move(quoted));

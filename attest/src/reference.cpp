@@ -3,6 +3,7 @@
 #include "attest/reference.hpp"
 
 #include <crypto/sha.hpp>
+#include <wire/manifest.hpp>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -63,6 +64,13 @@ find_file(const std::map<std::string, Bytes>& files, const std::string& path) {
 }
 
 } // namespace
+
+Digest value_after(std::span<const ReferenceEvent> events) {
+    Digest value{};
+    for (const ReferenceEvent& event : events)
+        value = extended(value, event.digest);
+    return value;
+}
 
 Result<Reference, std::string> decode_reference(std::string_view text) {
     const Json json = Json::parse(text, nullptr, false);
@@ -128,6 +136,11 @@ Result<Reference, std::string> predict_boot_loader(std::string_view config,
         std::string command;
         std::string path;
         words >> command;
+        // GRUB hashes the words it made of the line, joined by one blank: only a line that it would
+        // not change is predictable.
+        if (line.find_first_of("\\\"'$#{};|&<>~*?\t") != std::string::npos ||
+            line.find("  ") != std::string::npos || line.starts_with(' ') || line.ends_with(' '))
+            return Failure{"grub.cfg has a line that GRUB would change: " + line};
         commands.push_back({"grub_cmd: " + line, hash_of(line)});
         if (command == "boot")
             continue;
@@ -144,6 +157,56 @@ Result<Reference, std::string> predict_boot_loader(std::string_view config,
              hash_of(arguments)});
     }
     return reference;
+}
+
+Result<std::map<std::string, Bytes>, std::string>
+boot_modules(std::string_view config, const std::map<std::string, Bytes>& files) {
+    std::map<std::string, Bytes> modules;
+    std::istringstream lines{std::string{config}};
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words{line};
+        std::string command;
+        std::string path;
+        words >> command >> path;
+        if (command != "module2")
+            continue;
+        const auto file = RAVELIN_TRY(find_file(files, path));
+        const std::string name = line.substr(line.rfind(' ') + 1);
+        if (!modules.emplace(name, *file.second).second)
+            return Failure{"grub.cfg has two modules named " + name};
+    }
+    return modules;
+}
+
+Result<Launch, std::string> predict_launch(const std::map<std::string, Bytes>& modules) {
+    const auto module = [&](std::string_view name) -> Result<const Bytes*, std::string> {
+        const auto found = modules.find(std::string{name});
+        if (found == modules.end())
+            return Failure{"no module is named " + std::string{name}};
+        return &found->second;
+    };
+    const Bytes& bytes = *RAVELIN_TRY(module("manifest"));
+    const auto manifest = wire::Manifest::decode(bytes);
+    if (!manifest)
+        return Failure{
+            "the manifest does not decode: " + std::string{wire::name(manifest.error().kind)} +
+            " at offset " + std::to_string(manifest.error().offset)};
+    Launch launch{{}, hash_of(std::span{bytes})};
+    const auto add = [&](const char* what, std::string_view name, const Digest& digest) {
+        launch.events.push_back({"ravelin:" + std::string{what} + ":" + std::string{name}, digest});
+    };
+    add("manifest", "manifest", launch.manifest);
+    for (usize i = 0; i < manifest.value().domain_count(); ++i) {
+        const wire::ManifestDomain domain = manifest.value().domain(i);
+        add("kernel", domain.name, hash_of(std::span{*RAVELIN_TRY(module(domain.kernel))}));
+        if (!domain.ramdisk.empty())
+            add("ramdisk", domain.name, hash_of(std::span{*RAVELIN_TRY(module(domain.ramdisk))}));
+        add("cmdline", domain.name, hash_of(domain.command_line));
+        add("config", domain.name, hash_of(domain.record));
+    }
+    constexpr std::array<u8, 4> separator{};
+    launch.events.push_back({std::string{separator_text}, hash_of(std::span{separator})});
+    return launch;
 }
 
 } // namespace ravelin::attest

@@ -2,6 +2,7 @@
 // See the header.
 #include "attest/text.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace ravelin::attest {
@@ -80,6 +81,13 @@ std::optional<Bytes> from_base64(std::string_view text) {
             bytes.push_back(static_cast<u8>(group >> (16 - 8 * k)));
     }
     return bytes;
+}
+
+std::string printable(std::string_view text) {
+    std::string out{text};
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return out;
 }
 
 } // namespace ravelin::attest

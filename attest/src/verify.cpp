@@ -3,6 +3,7 @@
 #include "attest/verify.hpp"
 
 #include "attest/log.hpp"
+#include "event_rules.hpp"
 
 #include <crypto/sha.hpp>
 #include <wire/statement.hpp>
@@ -22,6 +23,10 @@ void check_statement(const Evidence& evidence, const Expectation& expectation, V
         return;
     }
     const wire::Statement& statement = decoded.value();
+    verdict.compare("statement.submitter",
+                    "domain 0",
+                    "domain " + std::to_string(statement.submitter.raw()),
+                    "statement");
     verdict.compare("statement.nonce", to_hex(expectation.nonce), to_hex(statement.nonce), "nonce");
     verdict.compare(
         "statement.launch", "SRTM", std::string{wire::name(statement.launch)}, "launch verdict");
@@ -44,24 +49,77 @@ void check_firmware(const QuotedPcrs& quoted, const Reference& reference, Verdic
     verdict.compare("firmware.pcr14", to_hex(Digest{}), to_hex(quoted.value(14)), "PCR 14");
 }
 
-/// GRUB's commands carry what was hashed in their text: digest and text must agree, or the text is
-/// a lie.
-void check_command_texts(const std::vector<QuotedEvent>& events, Verdict& verdict) {
-    for (const QuotedEvent& event : events) {
+bool hashes_to(std::string_view text, const Digest& digest) {
+    const Bytes bytes{text.begin(), text.end()};
+    return crypto::hash<crypto::Sha256>(bytes) == digest;
+}
+
+/// How an event is called for people; it comes from the evidence, so only what prints.
+std::string event_name(unsigned pcr, const std::string& text) {
+    return "PCR " + std::to_string(pcr) + " event '" + printable(text) + "'";
+}
+
+/// Events whose text is what was hashed: digest and text must agree, or the text is a lie.
+void check_texts(const QuotedLog& log, Verdict& verdict) {
+    bool good = true;
+    const auto check = [&](unsigned pcr, const QuotedEvent& event, std::string_view hashed) {
+        if (hashes_to(hashed, event.digest))
+            return;
+        verdict.fail("log.text",
+                     "a text whose digest is " + to_hex(event.digest),
+                     "'" + printable(event.text) + "'",
+                     event_name(pcr, event.text));
+        good = false;
+    };
+    for (const QuotedEvent& event : log.events(8)) {
         const std::size_t colon = event.text.find(": ");
-        const std::string hashed =
-            colon == std::string::npos ? event.text : event.text.substr(colon + 2);
-        const Bytes bytes{hashed.begin(), hashed.end()};
-        if (crypto::hash<crypto::Sha256>(bytes) != event.digest)
-            verdict.fail("log.text",
-                         "an event text whose digest is " + to_hex(event.digest),
-                         "'" + event.text + "'",
-                         "PCR 8 event '" + event.text + "'");
+        check(8,
+              event,
+              std::string_view{event.text}.substr(colon == std::string::npos ? 0 : colon + 2));
     }
+    for (unsigned pcr = 0; pcr < 8; ++pcr)
+        for (const QuotedEvent& event : log.events(pcr))
+            if (is_self_describing(event.type))
+                check(pcr, event, event.data);
+    if (good)
+        verdict.pass("log.text", "event texts agree with their digests");
+}
+
+/// Which types of event may stand in which register, and one separator between firmware and boot
+/// loader in each of 0-7 [PFP 2.3.4, 10.4.1].
+void check_grammar(const QuotedLog& log, std::initializer_list<unsigned> pcrs, Verdict& verdict) {
+    bool good = true;
+    const auto refuse = [&](std::string expected, std::string found, std::string where) {
+        verdict.fail("log.grammar", std::move(expected), std::move(found), std::move(where));
+        good = false;
+    };
+    for (const unsigned pcr : pcrs) {
+        unsigned separators = 0;
+        for (const QuotedEvent& event : log.events(pcr)) {
+            if (!may_stand_in(event.type, pcr))
+                refuse("a type of event that belongs into the register",
+                       "type " + std::to_string(static_cast<u32>(event.type)),
+                       event_name(pcr, event.text));
+            if (event.type != wire::EventType::separator)
+                continue;
+            ++separators;
+            if (event.text != separator_text || !hashes_to(event.data, event.digest))
+                refuse("a separator of four zero bytes",
+                       to_hex(event.digest),
+                       event_name(pcr, event.text));
+        }
+        const unsigned wanted = pcr == 8 || pcr == 9 || pcr == 14 ? 0 : 1;
+        if (separators != wanted)
+            refuse(std::to_string(wanted) + " separators",
+                   std::to_string(separators),
+                   "PCR " + std::to_string(pcr));
+    }
+    if (good)
+        verdict.pass("log.grammar", "events of the types and in the places they belong");
 }
 
 std::string described(const ReferenceEvent& event) {
-    return "'" + event.name + "' " + to_hex(event.digest);
+    return "'" + printable(event.name) + "' " + to_hex(event.digest);
 }
 
 /// Events of one register against the predicted ones, in order; each that differs is named.
@@ -77,8 +135,10 @@ void check_events(const std::string& id,
             i < found.size() ? described({found[i].text, found[i].digest}) : "no event";
         if (wanted == got)
             continue;
-        const std::string name = i < expected.size() ? expected[i].name : found[i].text;
-        verdict.fail(id, wanted, got, "PCR " + std::to_string(pcr) + " event '" + name + "'");
+        verdict.fail(id,
+                     wanted,
+                     got,
+                     event_name(pcr, i < expected.size() ? expected[i].name : found[i].text));
         good = false;
     }
     if (good)
@@ -108,16 +168,19 @@ Verdict verify(const Evidence& evidence, const Expectation& expectation) {
     const auto ravelin = ReplayedLog::replay(evidence.ravelin_log, "Ravelin's log", verdict);
     if (firmware) {
         if (const auto log = QuotedLog::confirm(*firmware, *quoted, firmware_pcrs, verdict)) {
-            check_command_texts(log->events(8), verdict);
+            check_grammar(*log, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14}, verdict);
+            check_texts(*log, verdict);
             check_events(
                 "boot.commands", 8, log->events(8), expected_events(reference, 8), verdict);
             check_events("boot.files", 9, log->events(9), expected_events(reference, 9), verdict);
         }
     }
     if (ravelin) {
-        if (const auto log = QuotedLog::confirm(*ravelin, *quoted, ravelin_pcrs, verdict))
+        if (const auto log = QuotedLog::confirm(*ravelin, *quoted, ravelin_pcrs, verdict)) {
+            check_grammar(*log, {12}, verdict);
             check_events(
                 "launch.domains", 12, log->events(12), expected_events(reference, 12), verdict);
+        }
     }
     return verdict;
 }

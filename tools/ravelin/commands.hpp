@@ -4,6 +4,7 @@
 #pragma once
 
 #include <base/int.hpp>
+#include <base/result.hpp>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -15,10 +16,19 @@ namespace ravelin::tools {
 
 void add_kernel(CLI::App& app);
 void add_manifest(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_verify(CLI::App& app);
 
 /// The exit status of a command that ran and said no: `verify` of evidence that is not to be
 /// trusted.
 struct Refusal {};
+
+/// A library's value, or what it says is wrong, with the thing that it is about.
+template <typename T> T or_throw(Result<T, std::string> result, const std::string& about) {
+    if (!result)
+        throw std::runtime_error{about + ": " + result.error()};
+    return std::move(result).value();
+}
 
 [[nodiscard]] std::vector<u8> read_bytes(const std::filesystem::path& path);
 [[nodiscard]] std::string read_text(const std::filesystem::path& path);

@@ -36,6 +36,8 @@ int main(int argc, char** argv) try {
     app.require_subcommand(1);
     ravelin::tools::add_kernel(app);
     ravelin::tools::add_manifest(app);
+    ravelin::tools::add_predict(app);
+    ravelin::tools::add_verify(app);
     CLI11_PARSE(app, argc, argv);
     return 0;
 } catch (const ravelin::tools::Refusal&) {

@@ -14,7 +14,8 @@ struct QuotedEvent {
     unsigned pcr;
     wire::EventType type;
     Digest digest;
-    std::string text; ///< the event's data without a final NUL
+    std::string data;
+    std::string text; ///< the data as people read it: without a final NUL, a separator by its name
 };
 
 class ReplayedLog {

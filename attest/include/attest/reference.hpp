@@ -21,6 +21,9 @@ struct Reference {
     Digest manifest{};
 };
 
+/// A register, from zero, after these events.
+[[nodiscard]] Digest value_after(std::span<const ReferenceEvent> events);
+
 [[nodiscard]] Result<Reference, std::string> decode_reference(std::string_view json);
 [[nodiscard]] std::string encode_reference(const Reference& reference);
 
@@ -35,8 +38,19 @@ firmware_reference(std::string_view json);
 [[nodiscard]] Result<Reference, std::string>
 predict_boot_loader(std::string_view config, const std::map<std::string, Bytes>& files);
 
-/// PCR 12: what Ravelin measures of a manifest and the modules it names.
-[[nodiscard]] Result<std::vector<ReferenceEvent>, std::string>
-predict_launch(const std::map<std::string, Bytes>& files);
+/// The modules that grub.cfg loads, by the names that Ravelin knows them by.
+[[nodiscard]] Result<std::map<std::string, Bytes>, std::string>
+boot_modules(std::string_view config, const std::map<std::string, Bytes>& files);
+
+/// How an EV_SEPARATOR with four zero bytes is called.
+inline constexpr std::string_view separator_text = "separator";
+
+struct Launch {
+    std::vector<ReferenceEvent> events; ///< PCR 12
+    Digest manifest;
+};
+/// What Ravelin measures of a manifest and the modules it names.
+[[nodiscard]] Result<Launch, std::string>
+predict_launch(const std::map<std::string, Bytes>& modules);
 
 } // namespace ravelin::attest

@@ -20,4 +20,7 @@ using Bytes = std::vector<u8>;
 [[nodiscard]] std::string to_base64(std::span<const u8> bytes);
 [[nodiscard]] std::optional<Bytes> from_base64(std::string_view text);
 
+/// What untrusted text looks like on a terminal: '?' for each byte that is not printable ASCII.
+[[nodiscard]] std::string printable(std::string_view text);
+
 } // namespace ravelin::attest

@@ -2,6 +2,8 @@
 // The predictor against what a real GRUB on a real OVMF logged.
 #include "sample.hpp"
 
+#include <wire/manifest.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,6 +45,54 @@ TEST(PredictBootLoader, FilesAreNamedAsGrubLoggedThem) {
 TEST(PredictBootLoader, UnknownLineOrFileIsAnError) {
     EXPECT_FALSE(predict_boot_loader("insmod x\n", files()));
     EXPECT_FALSE(predict_boot_loader("module2 /other other\n", files()));
+}
+
+TEST(PredictBootLoader, LineThatGrubWouldChangeIsAnError) {
+    for (const char* line : {"multiboot2  /ravelin.elf32\n", "multiboot2 /ravelin.elf32 $x\n"})
+        EXPECT_FALSE(predict_boot_loader(line, files())) << line;
+}
+
+Bytes manifest() {
+    wire::ManifestDomain domain;
+    domain.name = "dom0";
+    domain.role = wire::DomainRole::domain0;
+    domain.kernel = "dom0.kernel";
+    domain.ramdisk = "dom0.initrd";
+    domain.command_line = "console=hvc0";
+    domain.memory_mib = 512;
+    domain.vcpus = 1;
+    domain.label = "system";
+    Bytes buffer(4096);
+    const auto encoded = wire::encode_manifest("p", {}, std::array{domain}, buffer).value();
+    return {encoded.begin(), encoded.end()};
+}
+
+TEST(PredictLaunch, NamesAndOrder) {
+    auto loaded = files();
+    loaded["/manifest"] = manifest();
+    const auto modules = boot_modules(config, loaded);
+    ASSERT_TRUE(modules) << modules.error();
+    const auto launch = predict_launch(modules.value());
+    ASSERT_TRUE(launch) << launch.error();
+    std::vector<std::string> names;
+    for (const ReferenceEvent& event : launch.value().events)
+        names.push_back(event.name);
+    EXPECT_THAT(names,
+                testing::ElementsAre("ravelin:manifest:manifest",
+                                     "ravelin:kernel:dom0",
+                                     "ravelin:ramdisk:dom0",
+                                     "ravelin:cmdline:dom0",
+                                     "ravelin:config:dom0",
+                                     "separator"));
+    EXPECT_EQ(launch.value().events[0].digest, launch.value().manifest);
+}
+
+TEST(PredictLaunch, MissingPiecesAreNamed) {
+    std::map<std::string, Bytes> modules{{"manifest", manifest()}};
+    EXPECT_EQ(predict_launch({}).error(), "no module is named manifest");
+    EXPECT_EQ(predict_launch(modules).error(), "no module is named dom0.kernel");
+    modules["manifest"].push_back(0);
+    EXPECT_FALSE(predict_launch(modules));
 }
 
 TEST(FirmwareReference, LeavingBootServicesIsAddedToPcr5) {

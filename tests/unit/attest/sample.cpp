@@ -49,6 +49,10 @@ Bytes make_ravelin_log() {
         const std::array digests{wire::LogDigest{wire::tpm::Algorithm::sha256, digest}};
         EXPECT_TRUE(writer.append(PcrIndex{12}, wire::EventType::ipl, digests, bytes_of(name)));
     }
+    constexpr std::array<u8, 4> zeros{};
+    const Digest digest = crypto::hash<crypto::Sha256>(zeros);
+    const std::array digests{wire::LogDigest{wire::tpm::Algorithm::sha256, digest}};
+    EXPECT_TRUE(writer.append(PcrIndex{12}, wire::EventType::separator, digests, zeros));
     const auto written = writer.bytes();
     return {written.begin(), written.end()};
 }
@@ -60,6 +64,8 @@ std::vector<ReferenceEvent> events_as_reference(const Bytes& log, unsigned pcr) 
         if (event->pcr != PcrIndex{pcr} || event->type == wire::EventType::no_action)
             continue;
         ReferenceEvent reference{{event->data.begin(), event->data.end()}, {}};
+        if (event->type == wire::EventType::separator)
+            reference.name = separator_text;
         if (reference.name.ends_with('\0'))
             reference.name.pop_back();
         const auto digest = *event->digest(wire::tpm::Algorithm::sha256);

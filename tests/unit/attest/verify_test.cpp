@@ -3,6 +3,7 @@
 #include "sample.hpp"
 
 #include <crypto/sha.hpp>
+#include <wire/statement.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -133,13 +134,63 @@ TEST_F(VerifyTest, ChangedKernelIsNamed) {
 TEST_F(VerifyTest, EventTooManyOrTooFew) {
     expectation_.reference.events[12].push_back({"ravelin:more", {}});
     EXPECT_THAT(failed(), ElementsAre("launch.domains"));
-    expectation_.reference.events[12].resize(2);
+    expectation_.reference.events[12].resize(3);
     EXPECT_THAT(failed(), ElementsAre("launch.domains"));
 }
 
 TEST_F(VerifyTest, FirmwareThatIsNotTheRecordedOne) {
     expectation_.reference.firmware[0][0] ^= 1;
     EXPECT_THAT(failed(), ElementsAre("firmware.pcr0"));
+}
+
+/// The offset of an event's type, for the first event of that register and type.
+usize type_offset(const Bytes& log, unsigned pcr, wire::EventType type) {
+    auto reader = wire::LogReader::open(log).value();
+    while (const auto event = reader.next().value())
+        if (event->pcr == PcrIndex{pcr} && event->type == type)
+            return event->offset + sizeof(u32);
+    ADD_FAILURE() << "no such event";
+    return 0;
+}
+
+TEST_F(VerifyTest, EventOfATypeThatDoesNotBelongThere) {
+    // No digest covers the type, so the logs still replay.
+    evidence_.firmware_log[type_offset(evidence_.firmware_log, 9, wire::EventType::ipl)] = 0x05;
+    EXPECT_THAT(failed(), ElementsAre("log.grammar"));
+}
+
+TEST_F(VerifyTest, HiddenSeparator) {
+    evidence_.firmware_log[type_offset(evidence_.firmware_log, 4, wire::EventType::separator)] =
+        0x05;
+    EXPECT_THAT(failed(), ElementsAre("log.grammar"));
+    EXPECT_EQ(where(verify(evidence_, expectation_)), "PCR 4");
+}
+
+TEST_F(VerifyTest, LaunchLogWithoutItsEnd) {
+    evidence_.ravelin_log[type_offset(evidence_.ravelin_log, 12, wire::EventType::separator)] =
+        0x0d;
+    EXPECT_THAT(failed(), Contains("log.grammar"));
+}
+
+TEST_F(VerifyTest, LieInTheDataOfAnActionIsNamed) {
+    const std::string text = "Exit Boot Services Invocation";
+    auto at = std::search(
+        evidence_.firmware_log.begin(), evidence_.firmware_log.end(), text.begin(), text.end());
+    ASSERT_NE(at, evidence_.firmware_log.end());
+    *at = '\x1b';
+    const Verdict verdict = verify(evidence_, expectation_);
+    EXPECT_THAT(failed(verdict), ElementsAre("log.text"));
+    EXPECT_EQ(where(verdict), "PCR 5 event '?xit Boot Services Invocation'");
+}
+
+TEST_F(VerifyTest, StatementOfAnotherDomain) {
+    auto statement = wire::decode_statement(evidence_.statement).value();
+    statement.submitter = DomainId{3};
+    Bytes buffer(wire::Statement::max_size);
+    const auto written = wire::encode(statement, buffer).value();
+    evidence_.statement = {written.begin(), written.end()};
+    platform_.quote(evidence_);
+    EXPECT_THAT(failed(), ElementsAre("statement.submitter"));
 }
 
 TEST_F(VerifyTest, MissingLogIsNoEmptyLog) {
