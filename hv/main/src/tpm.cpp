@@ -44,6 +44,21 @@ class MachineConsole final : public tpm::Console {
     }
 };
 
+/// The label under which a domain's statements go, copied from the manifest.
+struct Label {
+    DomainId id;
+    wire::StatementText text;
+};
+
+/// Takes control hypercalls to the service.
+class TpmControl final : public abi::ControlHandler {
+  public:
+    i64 control(domain::Domain& caller,
+                u64 operation,
+                std::span<const u8> request,
+                std::span<u8> response) override;
+};
+
 constinit MappedRegisters registers;
 constinit TscClock tsc_clock;
 constinit MachineConsole console;
@@ -51,6 +66,63 @@ constinit MachineConsole console;
 // `lock`.
 constinit std::optional<tpm::Service> service;
 constinit SpinLock lock;
+constinit TpmControl control;
+// Written by measure_launch(), read only afterwards.
+FixedVector<Label, wire::Manifest::max_domains> labels;
+
+i64 TpmControl::control(domain::Domain& caller,
+                        u64 operation,
+                        std::span<const u8> request,
+                        std::span<u8> response) {
+    tpm::Submitter submitter{caller.id(), {}};
+    for (const Label& label : labels)
+        if (label.id == caller.id())
+            submitter.label = label.text.view();
+    const LockGuard guard{lock};
+    return tpm_service().handle(operation, submitter, request, response);
+}
+
+void measure(tpm::Measured what, std::string_view name, std::span<const u8> bytes) {
+    const ExpenseTimer timer{Expense::measuring};
+    auto failure = tpm_service().chain().measure(what, name, bytes);
+    if (failure)
+        std::move(*failure).run_unmeasured(tpm_service().verdict());
+}
+
+/// A module's bytes: its frames stay a module's until the builder has used them.
+std::span<const u8> bytes_of(const boot::Module& module) {
+    return mm::Mapping<const u8>{module.start, module.size.raw()}.span();
+}
+
+std::span<const u8> bytes_of(std::string_view text) {
+    // SAFETY: char and u8 are both bytes; the view only reads.
+    return {reinterpret_cast<const u8*>(text.data()), text.size()};
+}
+
+Status<tpm::Text> measure_module(const boot::BootInfo& info,
+                                 tpm::Measured what,
+                                 std::string_view domain,
+                                 std::string_view name) {
+    const boot::Module* module = info.module(name);
+    if (module == nullptr)
+        return Failure{tpm::Text{"domain "} << domain << " needs a module named \"" << name
+                                            << "\" that was not loaded"};
+    measure(what, domain, bytes_of(*module));
+    return Unit{};
+}
+
+Status<tpm::Text> measure_domain(const boot::BootInfo& info, const wire::ManifestDomain& domain) {
+    Label label{.id = domain.id, .text = {}};
+    label.text.assign(domain.label);
+    ensure(labels.push_back(label), "one label a domain");
+    (void)RAVELIN_TRY(measure_module(info, tpm::Measured::kernel, domain.name, domain.kernel));
+    if (!domain.ramdisk.empty())
+        (void)RAVELIN_TRY(
+            measure_module(info, tpm::Measured::ramdisk, domain.name, domain.ramdisk));
+    measure(tpm::Measured::command_line, domain.name, bytes_of(domain.command_line));
+    measure(tpm::Measured::configuration, domain.name, domain.record);
+    return Unit{};
+}
 
 } // namespace
 
@@ -74,26 +146,28 @@ tpm::Service& tpm_service() {
     return *service;
 }
 
-i64 tpm_control(u64 operation,
-                const tpm::Submitter& submitter,
-                std::span<const u8> request,
-                std::span<u8> response) {
-    const LockGuard guard{lock};
-    return tpm_service().handle(operation, submitter, request, response);
+abi::ControlHandler& control_handler() {
+    return control;
 }
 
-void measure(tpm::Measured what, std::string_view name, std::span<const u8> bytes) {
-    const ExpenseTimer timer{Expense::measuring};
-    auto failure = tpm_service().chain().measure(what, name, bytes);
-    if (failure)
-        std::move(*failure).run_unmeasured(tpm_service().verdict());
-}
-
-void seal_measurements() {
-    const ExpenseTimer timer{Expense::measuring};
+Result<wire::Manifest, tpm::Text> measure_launch(const boot::BootInfo& info) {
+    const boot::Module* module = info.module("manifest");
+    if (module == nullptr)
+        return Failure{tpm::Text{"there is no module named \"manifest\""}};
+    const auto bytes = bytes_of(*module);
+    // Measured before it is looked at: a malformed one is in the register too.
+    measure(tpm::Measured::manifest, "manifest", bytes);
+    const auto manifest = wire::Manifest::decode(bytes);
+    if (!manifest.is_ok())
+        return Failure{
+            (tpm::Text{"launch manifest: "} << wire::name(manifest.error().kind) << ", at byte ")
+                .decimal(manifest.error().offset)};
+    for (usize i = 0; i < manifest.value().domain_count(); ++i)
+        (void)RAVELIN_TRY(measure_domain(info, manifest.value().domain(i)));
     auto failure = tpm_service().chain().seal();
     if (failure)
         std::move(*failure).run_unmeasured(tpm_service().verdict());
+    return manifest.value();
 }
 
 } // namespace ravelin::hv

@@ -3,8 +3,11 @@
 // words to the console.
 #pragma once
 
+#include <base/result.hpp>
+#include <hv/abi/xen_abi.hpp>
 #include <hv/boot/boot_info.hpp>
 #include <hv/tpm/service.hpp>
+#include <wire/manifest.hpp>
 
 namespace ravelin::hv {
 
@@ -13,19 +16,17 @@ namespace ravelin::hv {
 /// TPM.
 void start_tpm(const boot::BootInfo& info);
 
-/// The one TPM service. Precondition: start_tpm(). Context: boot CPU until domains run, then under
-/// with_tpm().
+/// The one TPM service. Precondition: start_tpm(). Context: boot CPU, until domains run.
 [[nodiscard]] tpm::Service& tpm_service();
 
-/// One control hypercall of domain 0, under the service's lock. Interrupts are disabled.
-[[nodiscard]] i64 tpm_control(u64 operation,
-                              const tpm::Submitter& submitter,
-                              std::span<const u8> request,
-                              std::span<u8> response);
+/// What answers domain 0's control hypercalls, under the service's lock. Interrupts are disabled.
+[[nodiscard]] abi::ControlHandler& control_handler();
 
-/// Measures bytes into PCR 12. A failure runs on, capped and UNMEASURED.
-void measure(tpm::Measured what, std::string_view name, std::span<const u8> bytes);
-/// Ends the measuring: the register is final.
-void seal_measurements();
+/// Measures the launch manifest, then kernel, ramdisk, command line and record of each domain it
+/// names, and makes the register final. A measurement that fails runs on, capped and UNMEASURED; a
+/// manifest that is missing or malformed, or names a module that is not there, is an error in
+/// words: no domain may then start. The manifest's views point into its module. Context: boot CPU,
+/// once, before any domain is built.
+[[nodiscard]] Result<wire::Manifest, tpm::Text> measure_launch(const boot::BootInfo& info);
 
 } // namespace ravelin::hv

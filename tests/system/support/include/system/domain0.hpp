@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Domain 0 for a system test: the stock kernel, an initramfs that runs one program of ours and
+// powers off, and the launch manifest that names them.
+#pragma once
+
+#include <tools/server/machine.hpp>
+
+#include <filesystem>
+#include <string>
+
+namespace ravelin::system_test {
+
+struct Domain0Test {
+    std::string name;              ///< of the program in /tests
+    std::filesystem::path program; ///< statically linked
+    unsigned memory_mib = 256;
+};
+
+/// Prepares the files in `directory`; the modules that a machine boots with. Uses the built
+/// `ravelin` command.
+[[nodiscard]] std::vector<tools::DirectKernel::Module>
+domain0_modules(const Domain0Test& test, const std::filesystem::path& directory);
+
+} // namespace ravelin::system_test
