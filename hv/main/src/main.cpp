@@ -65,6 +65,9 @@ void report_memory() {
     start_tpm(boot_info);
     start_other_processors(boot_info, firmware_tables().madt);
     report_memory();
+    const auto manifest = measure_launch(boot_info);
+    if (!manifest)
+        refuse("launch", manifest.error().view());
     refuse("domains", "this build has none");
 }
 
