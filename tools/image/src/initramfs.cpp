@@ -66,6 +66,19 @@ std::set<std::string> shared_libraries(const fs::path& program) {
     return libraries;
 }
 
+/// A program without its symbols and debug information: what is not run need not be loaded, hashed
+/// and unpacked.
+std::vector<u8> stripped(const fs::path& program) {
+    const PrivateDirectory scratch;
+    const fs::path output = scratch.path() / "program";
+    run({.arguments = {"strip", "--strip-all", "-o", output.string(), program.string()},
+         .output = {},
+         .inherited = {},
+         .environment = {}},
+        std::chrono::seconds{20});
+    return read_file(output);
+}
+
 void add_kernel_modules(CpioArchive& archive, const InitramfsConfig& config) {
     std::string list;
     for (const std::string& path :
@@ -136,7 +149,7 @@ std::vector<u8> build_initramfs(const InitramfsConfig& config) {
     archive.add_file("/init", {script.begin(), script.end()}, 0755);
     add_kernel_modules(archive, config);
     for (const fs::path& program : config.programs) {
-        archive.add_file("/usr/bin/" + program.filename().string(), read_file(program), 0755);
+        archive.add_file("/usr/bin/" + program.filename().string(), stripped(program), 0755);
         for (const std::string& library : shared_libraries(program))
             archive.add_file(library, read_file(library), 0755);
     }
