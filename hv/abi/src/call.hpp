@@ -83,7 +83,6 @@ Outcome console_read(Call& call);
 Outcome set_parameter(Call& call);
 Outcome get_parameter(Call& call);
 Outcome set_upcall_vector(Call& call);
-Outcome page_table_dying(Call& call);
 Outcome grant_query_size(Call& call);
 Outcome grant_set_version(Call& call);
 Outcome grant_get_version(Call& call);

@@ -9,7 +9,7 @@ namespace {
 
 /// VIRQs that each vCPU has of its own; the others exist once, on vCPU 0's behalf. [xen/xen.h]
 constexpr bool is_per_vcpu(u32 virq) {
-    return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF;
+    return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU;
 }
 
 } // namespace

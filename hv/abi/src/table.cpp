@@ -44,7 +44,7 @@ constexpr Entry entries[] = {
       "memory_op.remove_from_physmap",
       Operation::change_own_layout},
      remove_from_physmap},
-    {{__HYPERVISOR_multicall, any_sub_operation, "multicall", Operation::ask_version}, multicall},
+    {{__HYPERVISOR_multicall, any_sub_operation, "multicall", Operation::batch}, multicall},
     {{__HYPERVISOR_set_timer_op, any_sub_operation, "set_timer_op", Operation::use_own_timer},
      set_timer},
     {{__HYPERVISOR_xen_version, XENVER_version, "xen_version.version", Operation::ask_version},
@@ -219,11 +219,6 @@ constexpr Entry entries[] = {
     {{__HYPERVISOR_hvm_op, HVMOP_get_param, "hvm_op.get_param", Operation::use_own_parameters},
      get_parameter},
     {{__HYPERVISOR_hvm_op,
-      HVMOP_pagetable_dying,
-      "hvm_op.pagetable_dying",
-      Operation::use_own_parameters},
-     page_table_dying},
-    {{__HYPERVISOR_hvm_op,
       HVMOP_set_evtchn_upcall_vector,
       "hvm_op.set_evtchn_upcall_vector",
       Operation::use_own_parameters},
@@ -232,27 +227,46 @@ constexpr Entry entries[] = {
      control},
 };
 
-constexpr usize number_count = 64;
-constexpr usize sub_operation_count = 64;
 constexpr u8 no_entry = 0xff;
-
 static_assert(std::size(entries) < no_entry);
-consteval bool every_row_is_decided() {
-    for (const Entry& entry : entries) {
-        if (entry.row.operation >= Operation::count || entry.handler == nullptr ||
-            entry.row.number >= number_count)
+
+constexpr auto rows = [] {
+    std::array<Row, std::size(entries)> out{};
+    for (usize i = 0; i < out.size(); ++i)
+        out[i] = entries[i].row;
+    return out;
+}();
+static_assert(every_row_is_decided(rows),
+              "a row without an operation, out of range, or beside another for the same numbers");
+consteval bool every_row_has_a_handler() {
+    for (const Entry& entry : entries)
+        if (entry.handler == nullptr)
             return false;
-    }
     return true;
 }
-static_assert(every_row_is_decided(),
-              "a row without an operation, a handler, or with a number out of range");
+static_assert(every_row_has_a_handler(), "a row that nobody carries out");
+
+// [xen/errno.h]
+static_assert(static_cast<i64>(Errno::not_permitted) == XEN_EPERM &&
+              static_cast<i64>(Errno::not_implemented) == XEN_ENOSYS &&
+              static_cast<i64>(Errno::fault) == XEN_EFAULT &&
+              static_cast<i64>(Errno::invalid) == XEN_EINVAL &&
+              static_cast<i64>(Errno::no_entry) == XEN_ENOENT &&
+              static_cast<i64>(Errno::exists) == XEN_EEXIST &&
+              static_cast<i64>(Errno::no_space) == XEN_ENOSPC &&
+              static_cast<i64>(Errno::timed_out) == XEN_ETIME &&
+              static_cast<i64>(Errno::too_big) == XEN_E2BIG &&
+              static_cast<i64>(Errno::busy) == XEN_EBUSY &&
+              static_cast<i64>(Errno::no_memory) == XEN_ENOMEM &&
+              static_cast<i64>(Errno::again) == XEN_EAGAIN &&
+              static_cast<i64>(Errno::no_such_domain) == XEN_ESRCH &&
+              static_cast<i64>(Errno::not_supported) == XEN_EOPNOTSUPP);
 
 /// From number and sub-operation to the entry, one load. A row for any sub-operation fills its
 /// whole line.
 struct Index {
-    u8 entry[number_count][sub_operation_count];
-    bool takes_any[number_count];
+    u8 entry[hypercall_numbers][sub_operations];
+    bool takes_any[hypercall_numbers];
 };
 consteval Index make_index() {
     Index index{};
@@ -273,13 +287,6 @@ consteval Index make_index() {
 }
 constexpr Index entry_index = make_index();
 
-constexpr auto rows = [] {
-    std::array<Row, std::size(entries)> out{};
-    for (usize i = 0; i < out.size(); ++i)
-        out[i] = entries[i].row;
-    return out;
-}();
-
 } // namespace
 
 std::span<const Row> operation_table() {
@@ -287,12 +294,13 @@ std::span<const Row> operation_table() {
 }
 
 Outcome dispatch(Call& call, u64 number) {
-    if (number >= number_count)
+    if (number >= hypercall_numbers)
         return Failure{Errno::not_implemented};
-    u64 sub_operation = call.arguments[0];
+    // Sub-operations are unsigned int in every prototype: the upper half is the caller's garbage.
+    u32 sub_operation = static_cast<u32>(call.arguments[0]);
     if (entry_index.takes_any[number])
         sub_operation = 0;
-    if (sub_operation >= sub_operation_count)
+    if (sub_operation >= sub_operations)
         return Failure{Errno::not_implemented};
     const u8 found = entry_index.entry[number][sub_operation];
     if (found == no_entry)

@@ -4,6 +4,8 @@
 // [xen/xen.h, struct vcpu_time_info] [xen/vcpu.h]
 #include "call.hpp"
 
+#include <algorithm>
+
 namespace ravelin::hv::abi {
 namespace {
 
@@ -37,6 +39,8 @@ u64 to_nanoseconds(u64 ticks, u64 khz) {
 u64 to_ticks(u64 nanoseconds, u64 khz) {
     return nanoseconds / 1'000'000 * khz + nanoseconds % 1'000'000 * khz / 1'000'000;
 }
+/// Later timers are this far off, so that no sum of guest and host times overflows: 36 years.
+constexpr u64 latest_timer = u64{1} << 60;
 
 template <typename T> T* place(domain::Domain& domain, const SharedPlace& where, usize inner = 0) {
     // SAFETY: share() checked that the structure lies in one frame of the domain's RAM, aligned.
@@ -65,14 +69,14 @@ void write_time(domain::Domain& domain,
 /// Sets the timer; a time that has passed fires at once.
 void arm(Call& call, u64 nanoseconds) {
     const u64 khz = call.abi.machine().tsc_khz();
-    call.vcpu.set_timer_deadline(cpu::Tsc{call.state.start_of_time + to_ticks(nanoseconds, khz)});
+    call.vcpu.set_timer_deadline(
+        cpu::Tsc{call.state.start_of_time + to_ticks(std::min(nanoseconds, latest_timer), khz)});
 }
 
 Outcome own_vcpu(Call& call) {
-    if (call.arguments[1] != call.vcpu.id().raw())
-        return Failure{call.domain.vcpu(VcpuId{static_cast<u32>(call.arguments[1])}) == nullptr
-                           ? Errno::no_entry
-                           : Errno::invalid};
+    const VcpuId named{static_cast<u32>(call.arguments[1])};
+    if (named != call.vcpu.id())
+        return Failure{call.domain.vcpu(named) == nullptr ? Errno::no_entry : Errno::invalid};
     return i64{0};
 }
 

@@ -11,9 +11,7 @@ namespace ravelin::hv::abi {
 namespace {
 
 Result<domain::Vcpu*, Errno> named_vcpu(Call& call) {
-    domain::Vcpu* vcpu = call.arguments[1] < domain::Domain::max_vcpus
-                             ? call.domain.vcpu(VcpuId{static_cast<u32>(call.arguments[1])})
-                             : nullptr;
+    domain::Vcpu* vcpu = call.domain.vcpu(VcpuId{static_cast<u32>(call.arguments[1])});
     if (vcpu == nullptr)
         return Failure{Errno::no_entry};
     return vcpu;
@@ -173,6 +171,7 @@ Outcome set_parameter(Call& call) {
     if (!may_set(request.index))
         return Failure{Errno::not_permitted};
     call.state.parameters[request.index] = request.value;
+    call.vcpu.request_event_check(); // what is pending already has a way to the guest now
     return i64{0};
 }
 
@@ -188,14 +187,11 @@ Outcome set_upcall_vector(Call& call) {
     constexpr u8 first_vector = 0x10; // below are exceptions
     if (request.vector < first_vector)
         return Failure{Errno::invalid};
-    if (call.domain.vcpu(VcpuId{request.vcpu}) == nullptr)
+    domain::Vcpu* const vcpu = call.domain.vcpu(VcpuId{request.vcpu});
+    if (vcpu == nullptr)
         return Failure{Errno::no_entry};
     call.state.vcpus[request.vcpu].upcall_vector = Vector{request.vector};
-    return i64{0};
-}
-
-// There are no shadow page tables to tear down.
-Outcome page_table_dying(Call&) {
+    vcpu->request_event_check(); // what is pending already has a way to the guest now
     return i64{0};
 }
 

@@ -7,24 +7,26 @@
 #include <hv/domain/domain.hpp>
 
 #include <array>
+#include <span>
+#include <string_view>
 
 namespace ravelin::hv::abi {
 
 enum class Operation : u8 {
-    ask_version,       ///< what hypervisor this is, what it offers
-    ask_own_layout,    ///< the domain's own memory map and sizes
-    change_own_layout, ///< where the domain sees its shared pages
-    use_own_events,    ///< ports of the domain itself
+    ask_version,
+    ask_own_layout,
+    change_own_layout,
+    use_own_events,
     use_own_timer,
     use_own_vcpus,
     use_own_parameters,
     stop_itself,
     write_console,
     read_console,
-    ask_grants,      ///< the domain's own grant table
-    describe_device, ///< domain 0 reports a device it found
-    ask_platform,
-    use_control, ///< the hypervisor's own control interface
+    ask_grants,
+    describe_device,
+    use_control,
+    batch,
     count
 };
 
@@ -32,36 +34,39 @@ struct PolicyLine {
     Operation operation;
     bool domain0;
     bool guest;
+    std::string_view meaning;
 };
 
 inline constexpr PolicyLine policy_lines[] = {
-    {Operation::ask_version, true, true},
-    {Operation::ask_own_layout, true, true},
-    {Operation::change_own_layout, true, true},
-    {Operation::use_own_events, true, true},
-    {Operation::use_own_timer, true, true},
-    {Operation::use_own_vcpus, true, true},
-    {Operation::use_own_parameters, true, true},
-    {Operation::stop_itself, true, true},
-    {Operation::write_console, true, true},
-    {Operation::read_console, true, false},
-    {Operation::ask_grants, true, true},
-    {Operation::describe_device, true, false},
-    {Operation::ask_platform, true, false},
-    {Operation::use_control, true, false},
+    {Operation::ask_version, true, true, "what hypervisor this is and what it offers"},
+    {Operation::ask_own_layout, true, true, "the domain's own memory map and sizes"},
+    {Operation::change_own_layout, true, true, "where the domain sees its shared pages"},
+    {Operation::use_own_events, true, true, "event-channel ports of the domain itself"},
+    {Operation::use_own_timer, true, true, "the calling vCPU's timer"},
+    {Operation::use_own_vcpus, true, true, "the domain's own vCPUs and their shared structures"},
+    {Operation::use_own_parameters, true, true, "the domain's own HVM parameters"},
+    {Operation::stop_itself, true, true, "power off, reboot or crash"},
+    {Operation::write_console, true, true, "text for the hypervisor's console"},
+    {Operation::read_console, true, false, "what the operator typed"},
+    {Operation::ask_grants, true, true, "the domain's own grant table"},
+    {Operation::describe_device, true, false, "PCI functions that the domain found"},
+    {Operation::use_control, true, false, "the hypervisor's own control interface"},
+    {Operation::batch, true, true, "several hypercalls, each decided by its own row"},
 };
 
-consteval bool every_operation_has_one_line() {
+/// Whether each operation has a line, and none two.
+consteval bool every_operation_has_one_line(std::span<const PolicyLine> lines) {
     for (unsigned wanted = 0; wanted < static_cast<unsigned>(Operation::count); ++wanted) {
-        unsigned lines = 0;
-        for (const PolicyLine& line : policy_lines)
-            lines += static_cast<unsigned>(line.operation) == wanted ? 1 : 0;
-        if (lines != 1)
+        unsigned found = 0;
+        for (const PolicyLine& line : lines)
+            found += static_cast<unsigned>(line.operation) == wanted ? 1 : 0;
+        if (found != 1)
             return false;
     }
     return true;
 }
-static_assert(every_operation_has_one_line(), "each operation needs exactly one policy line");
+static_assert(every_operation_has_one_line(policy_lines),
+              "each operation needs exactly one policy line");
 
 /// The lines as a matrix, so that the decision is one load.
 using AccessMatrix = std::array<std::array<bool, static_cast<usize>(Operation::count)>, 2>;

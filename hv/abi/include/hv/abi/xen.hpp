@@ -15,6 +15,7 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 extern "C" {
 #include <xen/arch-x86/cpuid.h>
+#include <xen/errno.h>
 #include <xen/event_channel.h>
 #include <xen/features.h>
 #include <xen/grant_table.h>
