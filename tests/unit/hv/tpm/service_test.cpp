@@ -154,9 +154,9 @@ TEST_F(ServiceTest, EveryFlawOfTheFirmwareLogIsNamed) {
     EXPECT_EQ(service->verdict().cause(), Unmeasured::log_malformed);
     std::vector<u8> changed{firmware.log().begin(), firmware.log().end()};
     const auto digest = crypto::hash<crypto::Sha256>(text_bytes("the hypervisor's bytes"));
-    const auto found = std::ranges::search(changed, digest);
-    ASSERT_FALSE(found.empty());
-    found.front() ^= 1; // in PCR 9
+    const auto found = std::search(changed.begin(), changed.end(), digest.begin(), digest.end());
+    ASSERT_NE(found, changed.end());
+    *found ^= 1; // in PCR 9
     start({.bytes = changed});
     EXPECT_EQ(service->verdict().cause(), Unmeasured::log_mismatch);
     EXPECT_EQ(service->verdict().reason(), "the firmware's log does not replay to PCR 9");
