@@ -3,6 +3,7 @@
 // VT-d, TPM and the measurement, the other CPUs, the domains. What cannot be done is refused in
 // words, and nothing goes on as if it had been.
 #include "account.hpp"
+#include "domains.hpp"
 #include "firmware_tables.hpp"
 #include "memory.hpp"
 #include "processors.hpp"
@@ -68,7 +69,12 @@ void report_memory() {
     const auto manifest = measure_launch(boot_info);
     if (!manifest)
         refuse("launch", manifest.error().view());
-    refuse("domains", "this build has none");
+    if (const auto enabled = enable_virtualisation(); !enabled)
+        refuse(enabled.error().what, enabled.error().why);
+    if (const auto built = build_domains(boot_info, manifest.value()); !built)
+        refuse(built.error().what, built.error().why);
+    (void)run_domain0();
+    machine::halt_for_ever();
 }
 
 [[noreturn]] void start(u32 magic, HostPhysical information) {

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building the manifest's domains and running domain 0. Each domain has its slot of static storage;
+// a vCPU keeps the physical CPU it started on.
+#include "domains.hpp"
+
+#include "lazy.hpp"
+#include "memory.hpp"
+#include "platform.hpp"
+#include "tpm.hpp"
+
+#include <hv/abi/xen_abi.hpp>
+#include <hv/builder/build.hpp>
+#include <hv/domain/run_loop.hpp>
+#include <hv/machine/console.hpp>
+#include <hv/machine/interrupts.hpp>
+#include <hv/machine/timer.hpp>
+#include <hv/mm/direct_map.hpp>
+#include <hv/svm/host.hpp>
+#include <hv/svm/virtual_cpu.hpp>
+#include <hv/vlapic/vlapic.hpp>
+
+namespace ravelin::hv {
+namespace {
+
+using machine::log;
+
+/// The control hypercall, handed on to the TPM service.
+class Control final : public abi::ControlHandler {
+  public:
+    i64 control(domain::Domain& caller,
+                u64 operation,
+                std::span<const u8> request,
+                std::span<u8> response) override;
+};
+
+/// Everything of one domain with one vCPU.
+struct Slot {
+    Lazy<domain::Domain> domain;
+    Lazy<abi::DomainState> state;
+    svm::VirtualCpu cpu;
+    Lazy<vlapic::VirtualLocalApic> lapic;
+    Lazy<domain::Vcpu> vcpu;
+};
+
+class NoObserver final : public builder::BuildObserver {
+  public:
+    void copying(bool) override {}
+};
+
+// Written by the boot CPU during start-up; afterwards each slot belongs to the CPU that runs it.
+constexpr usize max_domains = wire::Manifest::max_domains;
+constinit FrameTables stage2_frames{mm::FrameType::page_table};
+constinit FrameTables cpu_frames{mm::FrameType::cpu};
+constinit DirectFrames direct_frames;
+constinit ThisCpu this_cpu;
+constinit AbiMachine abi_machine;
+constinit Control control_handler;
+constinit abi::XenAbi xen_abi{abi_machine, &control_handler};
+constinit svm::Host svm_host;
+constinit Lazy<domain::CpuidPolicy> cpuid_policy;
+constinit Slot slots[max_domains];
+usize slot_count = 0;
+
+i64 Control::control(domain::Domain& caller,
+                     u64 operation,
+                     std::span<const u8> request,
+                     std::span<u8> response) {
+    return tpm_control(operation, tpm::Submitter{caller.id(), {}}, request, response);
+}
+
+Failure<Refusal> refusal(std::string_view what, std::string_view why) {
+    return Failure{Refusal{what, why}};
+}
+
+Result<std::span<const u8>, Refusal> find_module(const boot::BootInfo& info,
+                                                 std::string_view name) {
+    const boot::Module* module = info.module(name);
+    if (module == nullptr)
+        return refusal(name, "the manifest names this module, the loader gave none of that name");
+    return std::span<const u8>{mm::direct_map_pointer<const u8>(module->start), module->size.raw()};
+}
+
+Result<builder::Plan, Refusal> make_plan(const boot::BootInfo& info,
+                                         const wire::ManifestDomain& domain) {
+    builder::Plan plan{};
+    plan.name = domain.name;
+    plan.kernel = RAVELIN_TRY(find_module(info, domain.kernel));
+    if (!domain.ramdisk.empty())
+        plan.ramdisk = RAVELIN_TRY(find_module(info, domain.ramdisk));
+    plan.command_line = domain.command_line;
+    plan.memory = Bytes{u64{domain.memory_mib} << 20};
+    plan.vcpus = domain.vcpus;
+    plan.initial_domain = domain.role == wire::DomainRole::domain0;
+    return plan;
+}
+
+Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest) {
+    if (manifest.vcpus != 1)
+        return refusal(manifest.name, "this version runs one vCPU a domain");
+    const builder::Plan plan = RAVELIN_TRY(make_plan(info, manifest));
+    Slot& slot = slots[slot_count++];
+    const domain::Identity identity{manifest.id,
+                                    domain::Name{manifest.name},
+                                    plan.initial_domain ? domain::Role::domain0
+                                                        : domain::Role::guest,
+                                    LabelId{0}};
+    const stage2::Layout layout{stage2::Format::nested_pages, svm_host.features().largest_page};
+    domain::Domain& domain =
+        slot.domain.construct(identity, layout, stage2_frames, direct_frames, xen_abi);
+    if (!domain.stage2().initialise())
+        return refusal(manifest.name, "no memory for its tables");
+    NoObserver observer;
+    const auto entry = builder::build(plan, domain, frames(), observer);
+    if (!entry)
+        return refusal(manifest.name, builder::text(entry.error()));
+    if (!slot.cpu.initialise(svm_host, cpu_frames, domain.stage2().root()))
+        return refusal(manifest.name, "no memory for its vCPU");
+    slot.lapic.construct(ApicId{0}, vlapic::BootRole::boot_processor);
+    slot.vcpu.construct(domain, VcpuId{0}, slot.cpu, *slot.lapic);
+    if (!xen_abi.set_up(domain, slot.state.construct(), cpu_frames))
+        return refusal(manifest.name, "no memory for its shared pages");
+    slot.cpu.reset_to_flat_protected_mode(entry.value().rip);
+    slot.vcpu->registers()[cpu::Register::rbx] = entry.value().start_info;
+    log("domain {} ({}): {} MiB, entry {x}",
+        manifest.id,
+        manifest.name,
+        manifest.memory_mib,
+        entry.value().rip);
+    return Unit{};
+}
+
+} // namespace
+
+Status<Refusal> enable_virtualisation() {
+    const auto enabled = svm_host.enable(cpu_frames);
+    if (!enabled)
+        return refusal("virtualisation", svm::describe(enabled.error()));
+    cpuid_policy.construct(this_cpu);
+    return Unit{};
+}
+
+Status<Refusal> build_domains(const boot::BootInfo& info, const wire::Manifest& manifest) {
+    read_wall_clock();
+    for (usize i = 0; i < manifest.domain_count(); ++i) {
+        const wire::ManifestDomain domain = manifest.domain(i);
+        (void)RAVELIN_TRY(build_domain(info, domain));
+    }
+    return Unit{};
+}
+
+domain::StopReason run_domain0() {
+    Slot& slot = slots[0];
+    domain::RunLoop loop{*slot.vcpu, this_cpu, *cpuid_policy};
+    const domain::StopReport report = loop.run();
+    log("domain {} stopped: {}{}{}",
+        slot.domain->name(),
+        domain::describe(report.reason),
+        report.what[0] != 0 ? ": " : "",
+        report.what);
+    if (report.reason == domain::StopReason::fault)
+        log("  rip {x} detail {x}", report.rip, report.detail);
+    const cpu::SwitchCounters& counters = slot.cpu.counters();
+    log("domain {}: {} world switches, {} TLB flushes",
+        slot.domain->name(),
+        counters.world_switches,
+        counters.tlb_flushes);
+    return report.reason;
+}
+
+domain::Domain* find_domain(DomainId id) {
+    for (usize i = 0; i < slot_count; ++i) {
+        if (slots[i].domain->id() == id)
+            return &*slots[i].domain;
+    }
+    return nullptr;
+}
+
+} // namespace ravelin::hv
