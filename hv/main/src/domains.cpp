@@ -3,6 +3,7 @@
 // a vCPU keeps the physical CPU it started on.
 #include "domains.hpp"
 
+#include "account.hpp"
 #include "lazy.hpp"
 #include "memory.hpp"
 #include "platform.hpp"
@@ -24,15 +25,6 @@ namespace {
 
 using machine::log;
 
-/// The control hypercall, handed on to the TPM service.
-class Control final : public abi::ControlHandler {
-  public:
-    i64 control(domain::Domain& caller,
-                u64 operation,
-                std::span<const u8> request,
-                std::span<u8> response) override;
-};
-
 /// Everything of one domain with one vCPU.
 struct Slot {
     Lazy<domain::Domain> domain;
@@ -42,9 +34,18 @@ struct Slot {
     Lazy<domain::Vcpu> vcpu;
 };
 
-class NoObserver final : public builder::BuildObserver {
+/// Copying is accounted for on its own.
+class CopyAccount final : public builder::BuildObserver {
   public:
-    void copying(bool) override {}
+    void copying(bool begins) override {
+        if (begins)
+            timer_.emplace(Expense::copying);
+        else
+            timer_.reset();
+    }
+
+  private:
+    std::optional<ExpenseTimer> timer_;
 };
 
 // Written by the boot CPU during start-up; afterwards each slot belongs to the CPU that runs it.
@@ -54,19 +55,11 @@ constinit FrameTables cpu_frames{mm::FrameType::cpu};
 constinit DirectFrames direct_frames;
 constinit ThisCpu this_cpu;
 constinit AbiMachine abi_machine;
-constinit Control control_handler;
-constinit abi::XenAbi xen_abi{abi_machine, &control_handler};
+constinit Lazy<abi::XenAbi> xen_abi;
 constinit svm::Host svm_host;
 constinit Lazy<domain::CpuidPolicy> cpuid_policy;
 constinit Slot slots[max_domains];
 usize slot_count = 0;
-
-i64 Control::control(domain::Domain& caller,
-                     u64 operation,
-                     std::span<const u8> request,
-                     std::span<u8> response) {
-    return tpm_control(operation, tpm::Submitter{caller.id(), {}}, request, response);
-}
 
 Failure<Refusal> refusal(std::string_view what, std::string_view why) {
     return Failure{Refusal{what, why}};
@@ -106,10 +99,10 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
                                     LabelId{0}};
     const stage2::Layout layout{stage2::Format::nested_pages, svm_host.features().largest_page};
     domain::Domain& domain =
-        slot.domain.construct(identity, layout, stage2_frames, direct_frames, xen_abi);
+        slot.domain.construct(identity, layout, stage2_frames, direct_frames, *xen_abi);
     if (!domain.stage2().initialise())
         return refusal(manifest.name, "no memory for its tables");
-    NoObserver observer;
+    CopyAccount observer;
     const auto entry = builder::build(plan, domain, frames(), observer);
     if (!entry)
         return refusal(manifest.name, builder::text(entry.error()));
@@ -117,7 +110,7 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
         return refusal(manifest.name, "no memory for its vCPU");
     slot.lapic.construct(ApicId{0}, vlapic::BootRole::boot_processor);
     slot.vcpu.construct(domain, VcpuId{0}, slot.cpu, *slot.lapic);
-    if (!xen_abi.set_up(domain, slot.state.construct(), cpu_frames))
+    if (!xen_abi->set_up(domain, slot.state.construct(), cpu_frames))
         return refusal(manifest.name, "no memory for its shared pages");
     slot.cpu.reset_to_flat_protected_mode(entry.value().rip);
     slot.vcpu->registers()[cpu::Register::rbx] = entry.value().start_info;
@@ -141,6 +134,7 @@ Status<Refusal> enable_virtualisation() {
 
 Status<Refusal> build_domains(const boot::BootInfo& info, const wire::Manifest& manifest) {
     read_wall_clock();
+    xen_abi.construct(abi_machine, &control_handler());
     for (usize i = 0; i < manifest.domain_count(); ++i) {
         const wire::ManifestDomain domain = manifest.domain(i);
         (void)RAVELIN_TRY(build_domain(info, domain));
@@ -151,6 +145,7 @@ Status<Refusal> build_domains(const boot::BootInfo& info, const wire::Manifest& 
 domain::StopReason run_domain0() {
     Slot& slot = slots[0];
     domain::RunLoop loop{*slot.vcpu, this_cpu, *cpuid_policy};
+    close_account();
     const domain::StopReport report = loop.run();
     log("domain {} stopped: {}{}{}",
         slot.domain->name(),
