@@ -18,6 +18,7 @@
 #include <hv/mm/direct_map.hpp>
 #include <hv/svm/host.hpp>
 #include <hv/svm/virtual_cpu.hpp>
+#include <hv/vlapic/bus.hpp>
 #include <hv/vlapic/vlapic.hpp>
 
 namespace ravelin::hv {
@@ -30,7 +31,8 @@ struct Slot {
     Lazy<domain::Domain> domain;
     Lazy<abi::DomainState> state;
     svm::VirtualCpu cpu;
-    Lazy<vlapic::VirtualLocalApic> lapic;
+    vlapic::ApicBus apics;
+    vlapic::VirtualLocalApic lapic;
     Lazy<domain::Vcpu> vcpu;
 };
 
@@ -108,8 +110,8 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
         return refusal(manifest.name, builder::text(entry.error()));
     if (!slot.cpu.initialise(svm_host, cpu_frames, domain.stage2().root()))
         return refusal(manifest.name, "no memory for its vCPU");
-    slot.lapic.construct(ApicId{0}, vlapic::BootRole::boot_processor);
-    slot.vcpu.construct(domain, VcpuId{0}, slot.cpu, *slot.lapic);
+    slot.lapic.initialise(ApicId{0}, vlapic::BootRole::boot_processor, slot.apics);
+    slot.vcpu.construct(domain, VcpuId{0}, slot.cpu, slot.lapic);
     if (!xen_abi->set_up(domain, slot.state.construct(), cpu_frames))
         return refusal(manifest.name, "no memory for its shared pages");
     slot.cpu.reset_to_flat_protected_mode(entry.value().rip);
