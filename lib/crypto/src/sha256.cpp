@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-256. [FIPS 180-4, 6.2]
 #include "crypto/sha.hpp"
-
-#include <bit>
+#include "sha2.hpp"
 
 namespace ravelin::crypto {
 
@@ -19,6 +18,15 @@ constexpr std::array<u32, 64> k{
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
+/// [FIPS 180-4, 4.1.2]
+struct Functions {
+    using Word = u32;
+    static constexpr Word sum0(Word x) { return detail::rotations<2, 13, 22>(x); }
+    static constexpr Word sum1(Word x) { return detail::rotations<6, 11, 25>(x); }
+    static constexpr Word sigma0(Word x) { return std::rotr(std::rotr(x, 11) ^ x, 7) ^ x >> 3; }
+    static constexpr Word sigma1(Word x) { return std::rotr(std::rotr(x, 2) ^ x, 17) ^ x >> 10; }
+};
+
 } // namespace
 
 Sha256::Sha256()
@@ -32,38 +40,7 @@ Sha256::Sha256()
                  0x5be0cd19}} {}
 
 void Sha256::compress(std::array<u32, 8>& state, const u8* block) {
-    std::array<u32, 64> w{};
-    for (usize t = 0; t < 16; ++t)
-        w[t] = u32{block[4 * t + 0]} << 24 | u32{block[4 * t + 1]} << 16 |
-               u32{block[4 * t + 2]} << 8 | u32{block[4 * t + 3]};
-    for (usize t = 16; t < w.size(); ++t) {
-        const u32 s0 = std::rotr(w[t - 15], 7) ^ std::rotr(w[t - 15], 18) ^ w[t - 15] >> 3;
-        const u32 s1 = std::rotr(w[t - 2], 17) ^ std::rotr(w[t - 2], 19) ^ w[t - 2] >> 10;
-        w[t] = s1 + w[t - 7] + s0 + w[t - 16];
-    }
-    auto [a, b, c, d, e, f, g, h] = state;
-    for (usize t = 0; t < w.size(); ++t) {
-        const u32 sum1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-        const u32 t1 = h + sum1 + ((e & f) ^ (~e & g)) + k[t] + w[t];
-        const u32 sum0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
-        const u32 t2 = sum0 + ((a & b) ^ (a & c) ^ (b & c));
-        h = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
-    }
-    state = {state[0] + a,
-             state[1] + b,
-             state[2] + c,
-             state[3] + d,
-             state[4] + e,
-             state[5] + f,
-             state[6] + g,
-             state[7] + h};
+    detail::sha2_compress<Functions>(state, block, k);
 }
 
 } // namespace ravelin::crypto

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-384 and SHA-512, one function with two initial values. [FIPS 180-4, 6.4 and 6.5]
 #include "crypto/sha.hpp"
-
-#include <bit>
+#include "sha2.hpp"
 
 namespace ravelin::crypto {
 
@@ -31,6 +30,15 @@ constexpr std::array<u64, 80> k{
     0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc, 0x431d67c49c100d4c,
     0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817};
 
+/// [FIPS 180-4, 4.1.3]
+struct Functions {
+    using Word = u64;
+    static constexpr Word sum0(Word x) { return detail::rotations<28, 34, 39>(x); }
+    static constexpr Word sum1(Word x) { return detail::rotations<14, 18, 41>(x); }
+    static constexpr Word sigma0(Word x) { return std::rotr(std::rotr(x, 7) ^ x, 1) ^ x >> 7; }
+    static constexpr Word sigma1(Word x) { return std::rotr(std::rotr(x, 42) ^ x, 19) ^ x >> 6; }
+};
+
 } // namespace
 
 Sha384::Sha384()
@@ -53,40 +61,7 @@ Sha512::Sha512()
                   0x5be0cd19137e2179}} {}
 
 void detail::Sha512Core::compress(std::array<u64, 8>& state, const u8* block) {
-    std::array<u64, 80> w{};
-    for (usize t = 0; t < 16; ++t)
-        w[t] = u64{block[8 * t + 0]} << 56 | u64{block[8 * t + 1]} << 48 |
-               u64{block[8 * t + 2]} << 40 | u64{block[8 * t + 3]} << 32 |
-               u64{block[8 * t + 4]} << 24 | u64{block[8 * t + 5]} << 16 |
-               u64{block[8 * t + 6]} << 8 | u64{block[8 * t + 7]};
-    for (usize t = 16; t < w.size(); ++t) {
-        const u64 s0 = std::rotr(w[t - 15], 1) ^ std::rotr(w[t - 15], 8) ^ w[t - 15] >> 7;
-        const u64 s1 = std::rotr(w[t - 2], 19) ^ std::rotr(w[t - 2], 61) ^ w[t - 2] >> 6;
-        w[t] = s1 + w[t - 7] + s0 + w[t - 16];
-    }
-    auto [a, b, c, d, e, f, g, h] = state;
-    for (usize t = 0; t < w.size(); ++t) {
-        const u64 sum1 = std::rotr(e, 14) ^ std::rotr(e, 18) ^ std::rotr(e, 41);
-        const u64 t1 = h + sum1 + ((e & f) ^ (~e & g)) + k[t] + w[t];
-        const u64 sum0 = std::rotr(a, 28) ^ std::rotr(a, 34) ^ std::rotr(a, 39);
-        const u64 t2 = sum0 + ((a & b) ^ (a & c) ^ (b & c));
-        h = g;
-        g = f;
-        f = e;
-        e = d + t1;
-        d = c;
-        c = b;
-        b = a;
-        a = t1 + t2;
-    }
-    state = {state[0] + a,
-             state[1] + b,
-             state[2] + c,
-             state[3] + d,
-             state[4] + e,
-             state[5] + f,
-             state[6] + g,
-             state[7] + h};
+    sha2_compress<Functions>(state, block, k);
 }
 
 } // namespace ravelin::crypto
