@@ -103,6 +103,7 @@ void RunLoop::handle_halt() {
             return;
         arm_timer();
         physical_.wait_for_interrupt();
+        armed_.reset();
     }
 }
 

@@ -113,6 +113,7 @@ void RunLoop::handle(const cpu::Exit& exit) {
         return handle_halt();
     if (std::holds_alternative<cpu::HostInterruptExit>(exit)) {
         ++counters_.host_interrupts;
+        armed_.reset(); // a long wait comes in steps, each armed anew
         return physical_.service_interrupts();
     }
     if (std::holds_alternative<cpu::InterruptWindowExit>(exit)) {
