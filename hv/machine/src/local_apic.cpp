@@ -75,9 +75,10 @@ void enable_local_apic() {
     for (const Register lvt : {Register::timer,
                                Register::thermal,
                                Register::performance,
-                               Register::lint0,
-                               Register::lint1})
+                               Register::lint0})
         reg(lvt) = Lvt::Masked::of(true);
+    // The operator's button and the chipset's errors: a panic with a trace.
+    reg(Register::lint1) = Command::Delivery::of(delivery_nmi);
     reg(Register::error) = error_vector.raw();
     reg(Register::task_priority) = 0;
     reg(Register::timer_divide) = divide_by_one;
