@@ -72,8 +72,7 @@ int main(int argc, char** argv) try {
     const std::string console = run_guest(build);
     if (verbose)
         std::cout << console << "\n";
-    const ravelin::bench::Table table =
-        ravelin::bench::make_table(ravelin::bench::read_values(console));
+    const ravelin::bench::Table table = ravelin::bench::make_table(console);
     std::cout << table.text
               << "\nInstructions as QEMU's icount counts them, one processor, 2 GiB. Host time, "
                  "caches and TLB refills are not\n"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The figures of a benchmark run, read from the console's `name: value` lines, beside their limits.
-// A figure that is missing is a failure: nothing is left out silently.
+// The figures of a benchmark run, read from what Ravelin and the benchmark guest say on the
+// console, beside their limits. A figure that is missing is a failure: nothing is left out
+// silently.
 #pragma once
 
 #include <base/int.hpp>
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,23 +14,26 @@
 namespace ravelin::bench {
 
 struct Figure {
-    std::string_view name;  ///< as on the console
-    std::string_view title; ///< for people
+    std::string_view title;
     std::string_view unit;
     std::optional<u64> limit; ///< at most; nothing: for information
+    /// Where the console says it: the text before the number.
+    std::string_view before;
+    /// A text that the number's line must hold as well; empty: none.
+    std::string_view on_line{};
 };
 
 /// What is measured, in the table's order.
 [[nodiscard]] const std::vector<Figure>& figures();
 
-/// All lines "name: number" (what follows the number is a unit); the last of a name counts.
-[[nodiscard]] std::map<std::string, u64> read_values(std::string_view console);
+/// The last number that the console says for a figure.
+[[nodiscard]] std::optional<u64> read_figure(std::string_view console, const Figure& figure);
 
 struct Table {
     std::string text;
     unsigned exceeded; ///< limits
     unsigned missing;  ///< figures
 };
-[[nodiscard]] Table make_table(const std::map<std::string, u64>& values);
+[[nodiscard]] Table make_table(std::string_view console);
 
 } // namespace ravelin::bench
