@@ -4,7 +4,9 @@
 
 #include "hv/machine/console.hpp"
 #include "hv/machine/instructions.hpp"
+#include "hv/machine/interrupts.hpp"
 #include "hv/machine/local_apic.hpp"
+#include "hv/machine/processor.hpp"
 
 #include <base/ensure.hpp>
 
@@ -46,6 +48,22 @@ Elapsed measure_against_pit() {
     return out;
 }
 
+/// Starts the APIC timer towards a deadline; a long wait ends early and is taken up by on_timer().
+void start_towards(u64 deadline_tsc) {
+    constexpr u64 longest = 0x7fffffff; // in TSC ticks, so that the scaled count has 32 bits
+    const u64 now = read_tsc();
+    const u64 wait = deadline_tsc > now ? std::min(deadline_tsc - now, longest) : 0;
+    // Rounded up: a timer that fires early would be armed again for nothing.
+    const u64 count = wait * apic_frequency_khz / tsc_frequency_khz + 1;
+    start_apic_timer(static_cast<u32>(std::min<u64>(count, 0xffffffff)));
+}
+
+void on_timer(Vector, void*) {
+    const auto deadline = this_processor().timer_deadline;
+    if (deadline && read_tsc() < *deadline)
+        start_towards(*deadline);
+}
+
 u64 per_second(u64 ticks) {
     return ticks * pit_hertz / calibration_ticks / 1000;
 }
@@ -62,6 +80,7 @@ void calibrate_timer() {
             tsc_frequency_khz = u64{leaf.ecx} * leaf.ebx / leaf.eax / 1000;
     }
     ensure(tsc_frequency_khz != 0 && apic_frequency_khz != 0, "the timers do not count");
+    register_interrupt(timer_vector, on_timer, nullptr);
     log("timer: TSC {} kHz, APIC timer {} kHz", tsc_frequency_khz, apic_frequency_khz);
 }
 
@@ -80,14 +99,10 @@ u64 nanoseconds_to_tsc(u64 nanoseconds) {
 }
 
 void arm_timer(std::optional<u64> deadline_tsc) {
+    this_processor().timer_deadline = deadline_tsc;
     if (!deadline_tsc)
         return start_apic_timer(0);
-    constexpr u64 longest = 0x7fffffff; // in TSC ticks before scaling; the handler arms the rest
-    const u64 now = read_tsc();
-    const u64 wait = *deadline_tsc > now ? std::min(*deadline_tsc - now, longest) : 0;
-    // Rounded up: a timer that fires early would be armed again for nothing.
-    const u64 count = wait * apic_frequency_khz / tsc_frequency_khz + 1;
-    start_apic_timer(static_cast<u32>(std::min<u64>(count, 0xffffffff)));
+    start_towards(*deadline_tsc);
 }
 
 void delay_microseconds(u64 microseconds) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 
 namespace ravelin::hv::machine {
 
@@ -36,6 +37,7 @@ struct alignas(64) Processor {
     HostVirtual stack_top{};
     std::array<u64, 5> gdt{};
     TaskState task_state{};
+    std::optional<u64> timer_deadline{}; ///< TSC; its own CPU only
     std::atomic<bool> online{false};
 };
 

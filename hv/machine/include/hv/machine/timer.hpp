@@ -17,7 +17,7 @@ void calibrate_timer();
 [[nodiscard]] u64 nanoseconds_to_tsc(u64 nanoseconds);
 
 /// Raises timer_vector on this CPU when the TSC reaches the deadline (at once when it has), or
-/// never. Long waits come in steps: the handler arms again.
+/// never. Long waits come in steps, taken by the interrupt's handler.
 void arm_timer(std::optional<u64> deadline_tsc);
 
 /// Waits without giving the CPU away; for the few delays hardware asks for.
