@@ -198,9 +198,12 @@ Result<Launch, std::string> predict_launch(const std::map<std::string, Bytes>& m
     add("manifest", "manifest", launch.manifest);
     for (usize i = 0; i < manifest.value().domain_count(); ++i) {
         const wire::ManifestDomain domain = manifest.value().domain(i);
-        add("kernel", domain.name, hash_of(std::span{*RAVELIN_TRY(module(domain.kernel))}));
-        if (!domain.ramdisk.empty())
-            add("ramdisk", domain.name, hash_of(std::span{*RAVELIN_TRY(module(domain.ramdisk))}));
+        const Bytes* kernel = RAVELIN_TRY(module(domain.kernel));
+        add("kernel", domain.name, hash_of(std::span{*kernel}));
+        if (!domain.ramdisk.empty()) {
+            const Bytes* ramdisk = RAVELIN_TRY(module(domain.ramdisk));
+            add("ramdisk", domain.name, hash_of(std::span{*ramdisk}));
+        }
         add("cmdline", domain.name, hash_of(domain.command_line));
         add("config", domain.name, hash_of(domain.record));
     }

@@ -14,9 +14,11 @@
 
 namespace ravelin::tools {
 
+void add_agent(CLI::App& app);
 void add_kernel(CLI::App& app);
 void add_manifest(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_verifier(CLI::App& app);
 void add_verify(CLI::App& app);
 
 /// The exit status of a command that ran and said no: `verify` of evidence that is not to be

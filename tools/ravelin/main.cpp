@@ -34,9 +34,11 @@ void write_bytes(const std::filesystem::path& path, std::span<const u8> bytes) {
 int main(int argc, char** argv) try {
     CLI::App app{"Ravelin: measured boot, launch manifests, attestation"};
     app.require_subcommand(1);
+    ravelin::tools::add_agent(app);
     ravelin::tools::add_kernel(app);
     ravelin::tools::add_manifest(app);
     ravelin::tools::add_predict(app);
+    ravelin::tools::add_verifier(app);
     ravelin::tools::add_verify(app);
     CLI11_PARSE(app, argc, argv);
     return 0;
