@@ -11,6 +11,7 @@
 
 #include <hv/abi/xen_abi.hpp>
 #include <hv/builder/build.hpp>
+#include <hv/domain/basic_devices.hpp>
 #include <hv/domain/run_loop.hpp>
 #include <hv/machine/console.hpp>
 #include <hv/machine/interrupts.hpp>
@@ -56,6 +57,8 @@ constinit FrameTables stage2_frames{mm::FrameType::page_table};
 constinit FrameTables cpu_frames{mm::FrameType::cpu};
 constinit DirectFrames direct_frames;
 constinit ThisCpu this_cpu;
+constinit domain::LocalApicPage local_apic_page{this_cpu};
+constinit domain::AbsentTimer absent_timer;
 constinit AbiMachine abi_machine;
 constinit Lazy<abi::XenAbi> xen_abi;
 constinit svm::Host svm_host;
@@ -104,6 +107,8 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
         slot.domain.construct(identity, layout, stage2_frames, direct_frames, *xen_abi);
     if (!domain.stage2().initialise())
         return refusal(manifest.name, "no memory for its tables");
+    if (!add_basic_devices(domain.io_bus(), local_apic_page, absent_timer))
+        return refusal(manifest.name, "no room on its bus");
     CopyAccount observer;
     const auto entry = builder::build(plan, domain, frames(), observer);
     if (!entry)
@@ -122,6 +127,29 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
         manifest.memory_mib,
         entry.value().rip);
     return Unit{};
+}
+
+/// What instruction counts make look free, beside how often the guest left.
+void report_counters(std::string_view name,
+                     const domain::ExitCounters& exits,
+                     const cpu::SwitchCounters& switches) {
+    log("counters {}: {} world switches, {} TLB flushes, {} XCR0 writes",
+        name,
+        switches.world_switches,
+        switches.tlb_flushes,
+        switches.xcr0_writes);
+    log("exits {}: {} CPUID, {} hypercalls, {} ports, {} MSRs, {} halts, {} MMIO, {} interrupts, "
+        "{} windows, {} others",
+        name,
+        exits.cpuid,
+        exits.hypercalls,
+        exits.port_io,
+        exits.msr,
+        exits.halts,
+        exits.mmio,
+        exits.host_interrupts,
+        exits.interrupt_windows,
+        exits.others);
 }
 
 } // namespace
@@ -156,11 +184,7 @@ domain::StopReason run_domain0() {
         report.what);
     if (report.reason == domain::StopReason::fault)
         log("  rip {x} detail {x}", report.rip, report.detail);
-    const cpu::SwitchCounters& counters = slot.cpu.counters();
-    log("domain {}: {} world switches, {} TLB flushes",
-        slot.domain->name(),
-        counters.world_switches,
-        counters.tlb_flushes);
+    report_counters(slot.domain->name(), loop.counters(), slot.cpu.counters());
     return report.reason;
 }
 

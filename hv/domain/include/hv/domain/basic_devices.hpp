@@ -12,7 +12,7 @@ namespace ravelin::hv::domain {
 class LocalApicPage final : public MmioDevice {
   public:
     static constexpr GuestPhysical address{0xfee0'0000};
-    explicit LocalApicPage(const PhysicalCpu& physical) : physical_{physical} {}
+    constexpr explicit LocalApicPage(const PhysicalCpu& physical) : physical_{physical} {}
     [[nodiscard]] u64 read_mmio(Vcpu& vcpu, GuestPhysical at, u8 size) override;
     void write_mmio(Vcpu& vcpu, GuestPhysical at, u8 size, u64 value) override;
 
