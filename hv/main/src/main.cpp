@@ -14,6 +14,7 @@
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
 #include <hv/machine/panic.hpp>
+#include <hv/machine/power.hpp>
 #include <hv/machine/timer.hpp>
 
 namespace ravelin::hv {
@@ -56,6 +57,22 @@ void report_memory() {
         own_memory() >> 10);
 }
 
+/// Domain 0 ends the machine with it, except when it failed: then the console is worth more.
+[[noreturn]] void end(domain::StopReason reason) {
+    switch (reason) {
+    case domain::StopReason::power_off:
+        machine::power_off();
+    case domain::StopReason::reboot:
+        machine::reset();
+    case domain::StopReason::suspend:
+    case domain::StopReason::crash:
+    case domain::StopReason::watchdog:
+    case domain::StopReason::fault:
+        break;
+    }
+    machine::halt_for_ever();
+}
+
 /// The second half of start-up, on the boot CPU's own stack. The order is the order of trust: DMA
 /// is fenced before anything is measured, everything is measured before a domain runs.
 [[noreturn]] void start_machine() {
@@ -73,8 +90,7 @@ void report_memory() {
         refuse(enabled.error().what, enabled.error().why);
     if (const auto built = build_domains(boot_info, manifest.value()); !built)
         refuse(built.error().what, built.error().why);
-    (void)run_domain0();
-    machine::halt_for_ever();
+    end(run_domain0());
 }
 
 [[noreturn]] void start(u32 magic, HostPhysical information) {
