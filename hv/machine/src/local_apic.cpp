@@ -72,10 +72,8 @@ void enable_local_apic() {
         write_msr(msr_apic_base, base);
     }
     write_msr(msr_apic_base, ApicBase::Enable::set(base, true));
-    for (const Register lvt : {Register::timer,
-                               Register::thermal,
-                               Register::performance,
-                               Register::lint0})
+    for (const Register lvt :
+         {Register::timer, Register::thermal, Register::performance, Register::lint0})
         reg(lvt) = Lvt::Masked::of(true);
     // The operator's button and the chipset's errors: a panic with a trace.
     reg(Register::lint1) = Command::Delivery::of(delivery_nmi);
