@@ -70,6 +70,7 @@ void report_memory() {
     case domain::StopReason::fault:
         break;
     }
+    log("domain 0 is gone and is not started again: reset the machine");
     machine::halt_for_ever();
 }
 

@@ -20,6 +20,29 @@ class BootTest : public SystemTest {
     BootFiles files() {
         return {built("hv/ravelin.elf32"), "system.boot", {{no_manifest(), "manifest"}}};
     }
+    /// A manifest of one domain, whose kernel is the module `dom0.kernel`.
+    std::filesystem::path manifest() {
+        const auto text = directory() / "manifest.toml";
+        const auto binary = directory() / "manifest";
+        std::ofstream{text} << "version = 1\nplatform = \"system.boot\"\n[[domain]]\nid = 0\n"
+                               "name = \"dom0\"\nrole = \"domain0\"\nkernel = \"dom0.kernel\"\n"
+                               "command_line = \"\"\nmemory_mib = 64\nvcpus = 1\n"
+                               "devices = \"none\"\nlabel = \"system\"\n";
+        run({.arguments = {built("tools/ravelin/ravelin").string(),
+                           "manifest",
+                           "compile",
+                           text.string(),
+                           "--output",
+                           binary.string()},
+             .output = {},
+             .inherited = {},
+             .environment = {}},
+            10s);
+        return binary;
+    }
+    MachineConfig with_kernel(const std::filesystem::path& kernel) {
+        return direct_boot("", {{manifest(), "manifest"}, {kernel, "dom0.kernel"}});
+    }
     static void expect_refusal(Machine& machine, const std::string& reason) {
         machine.console().wait_for("REFUSED: " + reason, 60s);
         machine.console().wait_for("no domain was started", 10s);
@@ -86,6 +109,37 @@ TEST_F(BootTest, TooLittleMemoryIsRefused) {
 TEST_F(BootTest, AModuleNameThatIsTooLongIsRefused) {
     Machine machine{direct_boot("", {{no_manifest(), std::string(400, 'x')}})};
     expect_refusal(machine, "boot information: a command line is longer");
+}
+
+TEST_F(BootTest, DomainZerosPowerOffTurnsTheMachineOff) {
+    Machine machine{with_kernel(built("tests/guests/hello.elf"))};
+    machine.console().wait_for("boot: [0-9]+ ticks until the first instruction of domain 0", 60s);
+    machine.console().wait_for("hello from a guest", 10s);
+    machine.wait_for_power_off(20s);
+}
+
+TEST_F(BootTest, AKernelThatIsNotThereIsRefused) {
+    Machine machine{direct_boot("", {{manifest(), "manifest"}})};
+    expect_refusal(machine, "launch: domain dom0 needs a module named \"dom0\\.kernel\"");
+}
+
+TEST_F(BootTest, ACorruptKernelIsRefused) {
+    Machine machine{with_kernel(no_manifest())};
+    expect_refusal(machine, "dom0: not an ELF file");
+}
+
+TEST_F(BootTest, ADomainLargerThanMemoryIsRefused) {
+    MachineConfig config = with_kernel(built("tests/guests/hello.elf"));
+    config.memory_mib = 66;
+    Machine machine{config};
+    expect_refusal(machine, "dom0: not enough free memory");
+}
+
+TEST_F(BootTest, ACpuWithoutVirtualisationIsRefused) {
+    MachineConfig config = with_kernel(built("tests/guests/hello.elf"));
+    config.extra_arguments = {"-cpu", "EPYC,-monitor,-rdtscp,-svm"};
+    Machine machine{config};
+    expect_refusal(machine, "virtualisation: the CPU has no SVM");
 }
 
 } // namespace
