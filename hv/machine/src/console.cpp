@@ -98,9 +98,13 @@ void log_line(std::string_view format, std::span<const FormatArgument> arguments
     sink.put('\n');
 }
 
+bool console_has_input() {
+    return state.port_present && (in8(line_status) & data_ready) != 0;
+}
+
 std::optional<char> read_console() {
     const ConsoleGuard guard;
-    if (!state.port_present || (in8(line_status) & data_ready) == 0)
+    if (!console_has_input())
         return std::nullopt;
     return static_cast<char>(in8(com1));
 }

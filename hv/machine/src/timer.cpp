@@ -25,6 +25,15 @@ constexpr u64 calibration_ticks = pit_hertz / 500; // 2 ms
 u64 tsc_frequency_khz = 0;
 u64 apic_frequency_khz = 0;
 
+/// What check_periodically() was asked for. Used on the CPU that asked only.
+struct PeriodicCheck {
+    void (*check)(){};
+    u64 interval{};
+    u64 next{};
+    ApicId owner{};
+};
+PeriodicCheck periodic;
+
 struct Elapsed {
     u64 tsc;
     u64 apic;
@@ -58,10 +67,32 @@ void start_towards(u64 deadline_tsc) {
     start_apic_timer(static_cast<u32>(std::min<u64>(count, 0xffffffff)));
 }
 
+bool checks_periodically() {
+    return periodic.check != nullptr && periodic.owner == this_processor().apic_id;
+}
+
+/// Starts the APIC timer towards whatever comes first, or stops it.
+void start_next() {
+    auto next = this_processor().timer_deadline;
+    if (checks_periodically() && (!next || periodic.next < *next))
+        next = periodic.next;
+    if (next)
+        start_towards(*next);
+    else
+        start_apic_timer(0);
+}
+
 void on_timer(Vector, void*) {
-    const auto deadline = this_processor().timer_deadline;
-    if (deadline && read_tsc() < *deadline)
-        start_towards(*deadline);
+    const u64 now = read_tsc();
+    auto& deadline = this_processor().timer_deadline;
+    // The deadline's owner looks at the time itself and arms anew.
+    if (deadline && *deadline <= now)
+        deadline.reset();
+    if (checks_periodically() && periodic.next <= now) {
+        periodic.next = now + periodic.interval;
+        periodic.check();
+    }
+    start_next();
 }
 
 u64 per_second(u64 ticks) {
@@ -100,9 +131,12 @@ u64 nanoseconds_to_tsc(u64 nanoseconds) {
 
 void arm_timer(std::optional<u64> deadline_tsc) {
     this_processor().timer_deadline = deadline_tsc;
-    if (!deadline_tsc)
-        return start_apic_timer(0);
-    start_towards(*deadline_tsc);
+    start_next();
+}
+
+void check_periodically(u64 interval, void (*check)()) {
+    periodic = {check, interval, read_tsc() + interval, this_processor().apic_id};
+    start_next();
 }
 
 void delay_microseconds(u64 microseconds) {

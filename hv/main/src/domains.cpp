@@ -152,6 +152,14 @@ void report_counters(std::string_view name,
         exits.others);
 }
 
+/// COM1 has an interrupt that only an I/O APIC would route; domain 0 is told of what was typed by
+/// looking for it.
+void look_for_typed() {
+    if (machine::console_has_input())
+        xen_abi->raise_virtual_interrupt(*slots[0].domain, VIRQ_CONSOLE);
+}
+constexpr u64 console_interval_ns = 10'000'000;
+
 } // namespace
 
 Status<Refusal> enable_virtualisation() {
@@ -176,6 +184,7 @@ domain::StopReason run_domain0() {
     Slot& slot = slots[0];
     domain::RunLoop loop{*slot.vcpu, this_cpu, *cpuid_policy};
     close_account();
+    machine::check_periodically(machine::nanoseconds_to_tsc(console_interval_ns), look_for_typed);
     const domain::StopReport report = loop.run();
     log("domain {} stopped: {}{}{}",
         slot.domain->name(),

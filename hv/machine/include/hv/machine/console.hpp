@@ -33,6 +33,9 @@ template <typename... Arguments> void log(std::string_view format, const Argumen
 /// The next character typed on COM1, or none.
 [[nodiscard]] std::optional<char> read_console();
 
+/// Whether read_console() would give a character.
+[[nodiscard]] bool console_has_input();
+
 /// Copies the console's history from byte `offset` of everything ever said; the count copied. What
 /// fell out of the ring (64 KiB) is skipped: `offset` is then moved to the oldest byte there is.
 [[nodiscard]] usize read_console_history(u64& offset, std::span<u8> destination);

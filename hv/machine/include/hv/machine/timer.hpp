@@ -20,6 +20,10 @@ void calibrate_timer();
 /// never. Long waits come in steps, taken by the interrupt's handler.
 void arm_timer(std::optional<u64> deadline_tsc);
 
+/// Calls `check` on this CPU about every `interval` ticks from now on, beside its deadline, from
+/// the timer's interrupt. For devices whose own interrupt is not routed. One CPU, once.
+void check_periodically(u64 interval, void (*check)());
+
 /// Waits without giving the CPU away; for the few delays hardware asks for.
 void delay_microseconds(u64 microseconds);
 
