@@ -114,7 +114,7 @@ class Attacker {
     Outcome run() {
         serve("before any attack");
         for (const auto& attack : attacks()) {
-            const u32 code = code_of(submit(attack.command));
+            const u32 code = code_of(submit(control_, attack.command));
             const bool refused = (code & 0xbf) == (attack.answer & 0xbf) || code == attack.answer;
             note(attack.name, refused, code);
             serve(attack.name);
@@ -126,21 +126,6 @@ class Attacker {
     }
 
   private:
-    ByteVector submit(const ByteVector& command) {
-        constexpr auto pause = std::chrono::milliseconds{1};
-        constexpr unsigned patience = 60'000;
-        if (control_(static_cast<u64>(Operation::tpm_submit), command, {}) != 0)
-            return ByteVector(10, 0xff);
-        for (unsigned i = 0; i < patience; ++i) {
-            const i64 size = control_(static_cast<u64>(Operation::tpm_poll), {}, buffer_);
-            if (size >= 0)
-                return {buffer_.begin(), buffer_.begin() + size};
-            if (size != -wire::control::eagain)
-                break;
-            std::this_thread::sleep_for(pause);
-        }
-        return ByteVector(10, 0xff);
-    }
     /// The hypervisor's own quote, which must always work.
     void serve(const std::string& when) {
         const ByteVector request(96, 0x42);
@@ -163,14 +148,14 @@ class Attacker {
         u32 code = 0;
         unsigned made = 0;
         for (; made < far_too_many && code == 0; ++made)
-            code = code_of(submit(command));
+            code = code_of(submit(control_, command));
         note(name + " (" + std::to_string(made - 1) + " made)", code == answer, code);
         serve(name);
     }
     /// What a domain may do still works while it holds all it can.
     void harmless() {
         const auto works = [&](const std::string& name, const ByteVector& command) {
-            const u32 code = code_of(submit(command));
+            const u32 code = code_of(submit(control_, command));
             report_("tpm-attack: " + name + ": " + (code == 0 ? "works" : "FAILS"));
             outcome_.failures += code == 0 ? 0 : 1;
         };
@@ -184,7 +169,52 @@ class Attacker {
     std::array<u8, 4096> buffer_{};
 };
 
+std::string hex(std::span<const u8> bytes) {
+    std::string text;
+    for (const u8 byte : bytes) {
+        text.push_back("0123456789abcdef"[byte >> 4]);
+        text.push_back("0123456789abcdef"[byte & 15]);
+    }
+    return text;
+}
+
 } // namespace
+
+ByteVector submit(const Control& control, const ByteVector& command) {
+    constexpr auto pause = std::chrono::milliseconds{1};
+    constexpr unsigned patience = 60'000;
+    const ByteVector nothing(10, 0xff);
+    std::array<u8, wire::control::max_response> buffer{};
+    if (control(static_cast<u64>(Operation::tpm_submit), command, {}) != 0)
+        return nothing;
+    for (unsigned i = 0; i < patience; ++i) {
+        const i64 size = control(static_cast<u64>(Operation::tpm_poll), {}, buffer);
+        if (size >= 0)
+            return {buffer.begin(), buffer.begin() + size};
+        if (size != -wire::control::eagain)
+            break;
+        std::this_thread::sleep_for(pause);
+    }
+    return nothing;
+}
+
+void show_evidence(const Control& control, const Report& report) {
+    std::array<u8, wire::control::max_response> buffer{};
+    ByteVector log;
+    for (;;) {
+        const auto request = wire::control::encode({wire::control::Log::ravelin, log.size()});
+        const i64 size = control(static_cast<u64>(Operation::log_read), request, buffer);
+        if (size <= 0)
+            break;
+        log.insert(log.end(), buffer.begin(), buffer.begin() + size);
+    }
+    report("tpm-evidence: log " + hex(log));
+    report("tpm-evidence: key " + hex(submit(control, plain(0x173, big(attestation_key, 4)))));
+    const ByteVector request(96, 0x42);
+    const i64 size = control(static_cast<u64>(Operation::statement), request, buffer);
+    report("tpm-evidence: evidence " +
+           hex(std::span{buffer}.first(size < 0 ? 0 : static_cast<usize>(size))));
+}
 
 Outcome run(const Control& control, const Report& report) {
     return Attacker{control, report}.run();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace ravelin::attack {
 
@@ -23,6 +24,14 @@ struct Outcome {
     unsigned refused = 0;
     unsigned failures = 0; ///< attacks that went through, or services that no longer work
 };
+
+/// Submits a TPM command and polls; the response, or ten bytes of 0xff when the channel does not
+/// give one.
+[[nodiscard]] std::vector<u8> submit(const Control& control, const std::vector<u8>& command);
+
+/// Reports the hypervisor's log, the attestation key and fresh evidence in hexadecimal, a line
+/// "tpm-evidence: WHAT HEX" each.
+void show_evidence(const Control& control, const Report& report);
 
 /// Tries everything, each attack followed by a statement that must still be quoted. Reports a line
 /// "tpm-attack: NAME: …" for each.

@@ -62,10 +62,12 @@ int main() {
         std::copy_n(response, std::min<usize>(static_cast<usize>(result), out.size()), out.begin());
         return result;
     };
-    const auto outcome = attack::run(control, [](const std::string& line) {
+    const attack::Report report = [](const std::string& line) {
         std::puts(line.c_str());
         std::fflush(stdout);
-    });
+    };
+    attack::show_evidence(control, report);
+    const auto outcome = attack::run(control, report);
     std::printf("tpm-attack: done, %u refused, %u failures\n", outcome.refused, outcome.failures);
     return outcome.failures == 0 ? 0 : 1;
 }

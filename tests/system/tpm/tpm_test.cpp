@@ -3,6 +3,10 @@
 // refused, the hypervisor quotes after each attempt, and the TPM is afterwards what it was before.
 #include "attack.hpp"
 
+#include <wire/statement.hpp>
+
+#include <evidence/merkle.hpp>
+#include <support/stock_tools.hpp>
 #include <support/tpm_commands.hpp>
 #include <system/domain0.hpp>
 #include <system/fixture.hpp>
@@ -11,6 +15,13 @@ namespace ravelin::system_test {
 namespace {
 
 using namespace ravelin::test; // NOLINT(google-build-using-namespace): the command builders
+
+ByteVector from_hex(const std::string& text) {
+    ByteVector bytes;
+    for (usize i = 0; i + 1 < text.size(); i += 2)
+        bytes.push_back(static_cast<u8>(std::stoul(text.substr(i, 2), nullptr, 16)));
+    return bytes;
+}
 
 class TpmSystemTest : public SystemTest {
   protected:
@@ -25,6 +36,28 @@ class TpmSystemTest : public SystemTest {
                           big(0, 2) + big(8, 2);
         ASSERT_EQ(code_of(transmit(authorised(0x12a, {owner}, sized({}) + sized(area)))), 0u);
         ASSERT_EQ(code_of(transmit(plain(0x145, big(0, 2)))), 0u);
+    }
+    /// The stock tools' opinion of what domain 0 was given.
+    void judge(const ByteVector& log, const ByteVector& key, const ByteVector& evidence) {
+        const StockTools tools{directory()};
+        const auto replayed = tools.eventlog(log);
+        EXPECT_EQ(replayed.status, 0) << replayed.output;
+        EXPECT_THAT(replayed.output, testing::HasSubstr("ravelin:config:dom0"));
+        const auto view = wire::decode_evidence(evidence);
+        ASSERT_TRUE(view.is_ok());
+        EXPECT_THAT(replayed.output, testing::HasSubstr("0x" + hex(view.value().pcrs.values[12])));
+        const auto root = evidence::root_of(evidence::leaf(view.value().statement),
+                                            view.value().index,
+                                            view.value().count,
+                                            view.value().path.span());
+        ASSERT_TRUE(root.has_value());
+        ASSERT_GT(key.size(), 12u);
+        const auto checked =
+            tools.checkquote(std::span{key}.subspan(10, key[10] * 256u + key[11] + 2u),
+                             view.value().attested,
+                             view.value().signature,
+                             evidence::qualifying_data(view.value().count, *root));
+        EXPECT_EQ(checked.status, 0) << checked.output;
     }
     /// SHA-256 of one PCR.
     ByteVector pcr(u32 index) {
@@ -48,6 +81,11 @@ TEST_F(TpmSystemTest, DomainZeroIsRefusedAndTheHypervisorStillQuotes) {
         console.wait_for("UNMEASURED: the loader handed over no event log", 60s);
         console.wait_for("attestation key ready", 60s);
         console.wait_for("ravelin-init: mode test", 180s);
+        const auto log = from_hex(console.wait_for("tpm-evidence: log ([0-9a-f]+)", 60s).at(1));
+        const auto key = from_hex(console.wait_for("tpm-evidence: key ([0-9a-f]+)", 60s).at(1));
+        const auto evidence =
+            from_hex(console.wait_for("tpm-evidence: evidence ([0-9a-f]+)", 60s).at(1));
+        judge(log, key, evidence);
         const auto end =
             console.wait_for("tpm-attack: done, ([0-9]+) refused, ([0-9]+) failures", 120s);
         EXPECT_EQ(end.at(1), "31");

@@ -12,8 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
+#include <support/stock_tools.hpp>
 #include <support/tpm_commands.hpp>
 
 namespace ravelin::hv::tpm::test {
@@ -396,58 +396,28 @@ TEST_F(ServiceTest, LogsAreReadInPieces) {
     }
 }
 
-/// Runs a stock tool on files of ours; what it prints.
-std::string run_tool(const std::string& command, int& status) {
-    std::string out;
-    FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-    if (pipe == nullptr)
-        return out;
-    std::array<char, 4096> buffer{};
-    for (usize n = 0; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-        out.append(buffer.data(), n);
-    status = pclose(pipe);
-    return out;
-}
-
-std::string hex(std::span<const u8> bytes) {
-    std::string out;
-    for (const u8 byte : bytes) {
-        out.push_back("0123456789abcdef"[byte >> 4]);
-        out.push_back("0123456789abcdef"[byte & 15]);
-    }
-    return out;
-}
-
-class StockTools : public ServiceTest {
+class StockToolsTest : public ServiceTest {
   protected:
-    StockTools() {
+    StockToolsTest() {
         std::string pattern =
             (std::filesystem::temp_directory_path() / "ravelin-tpm-XXXXXX").string();
         EXPECT_NE(mkdtemp(pattern.data()), nullptr);
         folder = pattern;
     }
-    ~StockTools() override { std::filesystem::remove_all(folder); }
-    std::string write(const std::string& name, std::span<const u8> bytes) const {
-        const auto path = folder / name;
-        std::ofstream file{path, std::ios::binary};
-        for (const u8 byte : bytes)
-            file.put(static_cast<char>(byte));
-        return path.string();
-    }
+    ~StockToolsTest() override { std::filesystem::remove_all(folder); }
     std::filesystem::path folder;
 };
 
-TEST_F(StockTools, EventlogReplaysOurLogToThePcr) {
+TEST_F(StockToolsTest, EventlogReplaysOurLogToThePcr) {
     start_measured();
-    int status = -1;
-    const auto out =
-        run_tool("tpm2_eventlog " + write("ravelin.log", service->chain().log()), status);
-    EXPECT_EQ(status, 0) << out;
-    EXPECT_NE(out.find("0x" + hex(pcrs().values[12])), std::string::npos) << out;
-    EXPECT_NE(out.find("ravelin:kernel:dom0"), std::string::npos) << out;
+    const auto result = StockTools{folder}.eventlog(service->chain().log());
+    EXPECT_EQ(result.status, 0) << result.output;
+    EXPECT_NE(result.output.find("0x" + hex(pcrs().values[12])), std::string::npos)
+        << result.output;
+    EXPECT_NE(result.output.find("ravelin:kernel:dom0"), std::string::npos) << result.output;
 }
 
-TEST_F(StockTools, CheckquoteAcceptsOurQuote) {
+TEST_F(StockToolsTest, CheckquoteAcceptsOurQuote) {
     start_measured();
     const i64 size = statement();
     ASSERT_GT(size, 0);
@@ -455,29 +425,20 @@ TEST_F(StockTools, CheckquoteAcceptsOurQuote) {
         wire::decode_evidence(std::span{response}.first(static_cast<usize>(size))).value();
     const auto root =
         evidence::root_of(evidence::leaf(view.statement), view.index, view.count, view.path.span());
-    const auto nonce = evidence::qualifying_data(view.count, *root);
+    const auto qualification = evidence::qualifying_data(view.count, *root);
     // The key as domain 0 gets it: through the filter. TPM2B_PUBLIC is what the tool reads.
     const auto read = plain(0x173, big(virtual_attestation_key.raw(), 4));
     ASSERT_EQ(service->handle(1, {DomainId{0}, ""}, read, {}), 0);
     std::vector<u8> key(4096);
     ASSERT_GT(service->handle(2, {DomainId{0}, ""}, {}, key), 0);
-    const usize key_size = key[10] * 256u + key[11] + 2u;
-    // tpm2_print and checkquote want PEM: let the stock tool convert it too.
-    const auto public_file = write("ak.pub", std::span{key}.subspan(10, key_size));
-    int status = -1;
-    const auto pem = (folder / "ak.pem").string();
-    auto out = run_tool("tpm2_print -t TPM2B_PUBLIC -f pem " + public_file + " > " + pem, status);
-    ASSERT_EQ(status, 0) << out;
-    const auto command = [&](const std::string& qualification) {
-        return "tpm2_checkquote -u " + pem + " -m " + write("quote", view.attested) + " -s " +
-               write("signature", view.signature) + " -q " + qualification;
-    };
-    out = run_tool(command(hex(nonce)), status);
-    EXPECT_EQ(status, 0) << out;
-    auto wrong = nonce;
+    const auto public_area = std::span{key}.subspan(10, key[10] * 256u + key[11] + 2u);
+    const StockTools tools{folder};
+    const auto accepted =
+        tools.checkquote(public_area, view.attested, view.signature, qualification);
+    EXPECT_EQ(accepted.status, 0) << accepted.output;
+    auto wrong = qualification;
     wrong[0] ^= 1;
-    out = run_tool(command(hex(wrong)), status);
-    EXPECT_NE(status, 0) << out;
+    EXPECT_NE(tools.checkquote(public_area, view.attested, view.signature, wrong).status, 0);
 }
 
 } // namespace
