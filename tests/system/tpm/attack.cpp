@@ -4,6 +4,7 @@
 
 #include <wire/control.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <support/tpm_commands.hpp>
@@ -208,12 +209,18 @@ void show_evidence(const Control& control, const Report& report) {
             break;
         log.insert(log.end(), buffer.begin(), buffer.begin() + size);
     }
-    report("tpm-evidence: log " + hex(log));
-    report("tpm-evidence: key " + hex(submit(control, plain(0x173, big(attestation_key, 4)))));
+    const auto show = [&](const std::string& what, std::span<const u8> bytes) {
+        constexpr usize a_line = 64;
+        for (; !bytes.empty(); bytes = bytes.subspan(std::min(a_line, bytes.size())))
+            report("tpm-evidence: " + what + " " +
+                   hex(bytes.first(std::min(a_line, bytes.size()))));
+    };
+    show("log", log);
+    show("key", submit(control, plain(0x173, big(attestation_key, 4))));
     const ByteVector request(96, 0x42);
     const i64 size = control(static_cast<u64>(Operation::statement), request, buffer);
-    report("tpm-evidence: evidence " +
-           hex(std::span{buffer}.first(size < 0 ? 0 : static_cast<usize>(size))));
+    show("evidence", std::span{buffer}.first(size < 0 ? 0 : static_cast<usize>(size)));
+    report("tpm-evidence: shown");
 }
 
 Outcome run(const Control& control, const Report& report) {

@@ -29,8 +29,8 @@ struct Outcome {
 /// give one.
 [[nodiscard]] std::vector<u8> submit(const Control& control, const std::vector<u8>& command);
 
-/// Reports the hypervisor's log, the attestation key and fresh evidence in hexadecimal, a line
-/// "tpm-evidence: WHAT HEX" each.
+/// Reports the hypervisor's log, the attestation key and fresh evidence in hexadecimal, in lines
+/// "tpm-evidence: WHAT HEX" of 64 bytes each, then "tpm-evidence: shown".
 void show_evidence(const Control& control, const Report& report);
 
 /// Tries everything, each attack followed by a statement that must still be quoted. Reports a line

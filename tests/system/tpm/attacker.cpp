@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -66,6 +67,9 @@ int main() {
         std::puts(line.c_str());
         std::fflush(stdout);
     };
+    // The kernel's messages would come in the middle of our lines.
+    constexpr int console_off = 6; // SYSLOG_ACTION_CONSOLE_OFF
+    klogctl(console_off, nullptr, 0);
     attack::show_evidence(control, report);
     const auto outcome = attack::run(control, report);
     std::printf("tpm-attack: done, %u refused, %u failures\n", outcome.refused, outcome.failures);
