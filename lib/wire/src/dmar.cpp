@@ -175,7 +175,12 @@ std::string_view text(DmarError::Kind kind) {
 Status<DmarError> decode_dmar(std::span<const u8> table, Dmar& out) {
     using InterruptRemapping = BitFlag<u8, 0>;
     using X2apicOptOut = BitFlag<u8, 1>;
-    out = Dmar{};
+    // Piece by piece: a whole empty one would not fit a stack frame.
+    out.units.clear();
+    out.reserved.clear();
+    out.root_ports.clear();
+    out.scopes.clear();
+    out.passed_over = 0;
     Part all{table, 0};
     if (table.size() < fixed_size)
         return all.fail(Kind::truncated);
