@@ -14,6 +14,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/x509v3.h>
 
 namespace ravelin::attest {
 namespace {
@@ -113,6 +114,18 @@ bool is_key(EVP_PKEY* key, std::span<const u8> modulus) {
     return size == static_cast<int>(bytes.size()) && std::ranges::equal(bytes, modulus);
 }
 
+/// tcg-kp-EKCertificate among its extended usages: a certificate for something else that the same
+/// manufacturer made stands for no TPM. [EK Credential Profile 3.2.16]
+bool is_for_endorsement(X509* certificate) {
+    const Handle<ASN1_OBJECT> wanted{OBJ_txt2obj("2.23.133.8.1", 1)};
+    const Handle<EXTENDED_KEY_USAGE> usages{static_cast<EXTENDED_KEY_USAGE*>(
+        X509_get_ext_d2i(certificate, NID_ext_key_usage, nullptr, nullptr))};
+    for (int i = 0; usages && wanted && i < sk_ASN1_OBJECT_num(usages.get()); ++i)
+        if (OBJ_cmp(sk_ASN1_OBJECT_value(usages.get(), i), wanted.get()) == 0)
+            return true;
+    return false;
+}
+
 Bytes fingerprint_of(EVP_PKEY* key) {
     unsigned char* der = nullptr;
     const int size = i2d_PUBKEY(key, &der);
@@ -177,6 +190,8 @@ Result<EndorsementKey, std::string> EndorsementKey::accept(std::span<const u8> c
         const int error = X509_STORE_CTX_get_error(context.get());
         return Failure{std::string{X509_verify_cert_error_string(error)}};
     }
+    if (!is_for_endorsement(decoded.get()))
+        return Failure{std::string{"the certificate is not one of an endorsement key"}};
     EndorsementKey key;
     key.key_ = std::make_unique<Key>();
     key.key_->handle.reset(X509_get_pubkey(decoded.get()));

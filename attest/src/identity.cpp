@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr long lifetime_seconds = 10L * 365 * 24 * 3600;
 constexpr usize coordinate_size = 32;
+constexpr auto readable =
+    fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read | fs::perms::others_read;
 
 bool add_extension(X509* certificate, X509* issuer, int id, const std::string& value) {
     X509V3_CTX context{};
@@ -80,8 +82,6 @@ template <typename Write> bool write_pem(const fs::path& path, fs::perms permiss
 }
 
 bool write_certificate(const fs::path& path, X509* certificate) {
-    constexpr auto readable = fs::perms::owner_read | fs::perms::owner_write |
-                              fs::perms::group_read | fs::perms::others_read;
     return write_pem(
         path, readable, [&](BIO* file) { return PEM_write_bio_X509(file, certificate); });
 }
@@ -146,7 +146,7 @@ Status<std::string> make_identity(const fs::path& directory,
         write_certificate(files.certificate, server.get()) &&
         write_key(files.token_key, token_key.get()) &&
         write_pem(files.token_public,
-                  fs::perms::owner_read | fs::perms::owner_write,
+                  readable,
                   [&](BIO* file) { return PEM_write_bio_PUBKEY(file, token_key.get()); }) &&
         write_certificate(files.ca, ca.get());
     if (!written)

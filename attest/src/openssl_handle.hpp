@@ -10,6 +10,7 @@
 #include <openssl/params.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 namespace ravelin::attest {
 
@@ -25,6 +26,8 @@ struct Release {
     void operator()(X509_STORE* p) const { X509_STORE_free(p); }
     void operator()(X509_STORE_CTX* p) const { X509_STORE_CTX_free(p); }
     void operator()(X509_EXTENSION* p) const { X509_EXTENSION_free(p); }
+    void operator()(ASN1_OBJECT* p) const { ASN1_OBJECT_free(p); }
+    void operator()(EXTENDED_KEY_USAGE* p) const { EXTENDED_KEY_USAGE_free(p); }
     void operator()(BIO* p) const { BIO_free_all(p); }
 };
 

@@ -47,7 +47,7 @@ std::string as_table(const Verdict& verdict, const std::string& host) {
         std::snprintf(start.data(), start.size(), "%-6s %-22s ", mark, id.c_str());
         text += start.data() + rest + "\n";
     };
-    text += "verdict on " + host + "\n";
+    text += "verdict on " + printable(host) + "\n";
     for (const Check& check : verdict.checks()) {
         if (check.outcome == Outcome::passed) {
             add("ok", check.id, shortened(check.found));
@@ -74,7 +74,8 @@ std::string as_json(const Verdict& verdict, const std::string& host) {
                                   {"expected", check.expected},
                                   {"found", check.found},
                                   {"where", check.where}});
-    return json.dump(2) + "\n";
+    // Whatever bytes the evidence brought along, the verdict is JSON.
+    return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 } // namespace ravelin::attest

@@ -3,10 +3,12 @@
 #include "commands.hpp"
 
 #include <attest/agent.hpp>
+#include <attest/console_link.hpp>
 
 #include <iostream>
 #include <memory>
 #include <thread>
+#include <unistd.h>
 
 namespace ravelin::tools {
 namespace {
@@ -31,12 +33,19 @@ template <typename Step> auto retried(const Options& options, Step step) {
     }
 }
 
+std::unique_ptr<attest::VerifierLink> connect(const Options& options) {
+    if (options.verifier == "console")
+        return attest::connect_console(STDIN_FILENO, STDOUT_FILENO);
+    if (options.ca.empty())
+        throw std::runtime_error{"--ca is needed to know the verifier by"};
+    return or_throw(attest::connect_https(options.verifier, read_text(options.ca)), "the verifier");
+}
+
 enum class Steps { enrol, attest, both };
 
 void run(const Options& options, Steps steps) {
     const auto channel = or_throw(attest::open_privcmd(), "the hypervisor");
-    const auto link =
-        or_throw(attest::connect_https(options.verifier, read_text(options.ca)), "the verifier");
+    const auto link = connect(options);
     if (steps != Steps::attest) {
         or_throw(retried(options, [&] { return attest::enrol(*channel, *link, options.host); }),
                  "enrolment");
@@ -58,8 +67,12 @@ void run(const Options& options, Steps steps) {
 void add_agent(CLI::App& app) {
     const auto options = std::make_shared<Options>();
     CLI::App* agent = app.add_subcommand("agent", "in domain 0: enrol the platform and attest it");
-    agent->add_option("--verifier", options->verifier, "https://ADDRESS:PORT")->required();
-    agent->add_option("--ca", options->ca, "the verifier's CA, PEM")->required();
+    agent
+        ->add_option("--verifier",
+                     options->verifier,
+                     "https://ADDRESS:PORT, or console: whoever holds the console's other end")
+        ->required();
+    agent->add_option("--ca", options->ca, "the verifier's CA, PEM");
     agent->add_option("--host", options->host, "the name to enrol under")->required();
     agent->add_option("--attempts", options->attempts)->capture_default_str();
     agent->require_subcommand(0, 1);

@@ -38,7 +38,8 @@ EVP_PKEY* rsa_key(std::span<const u8> public_area) {
     return key;
 }
 
-X509* certificate_for(EVP_PKEY* subject, const char* name, EVP_PKEY* signer, X509* issuer) {
+X509* certificate_for(
+    EVP_PKEY* subject, const char* name, EVP_PKEY* signer, X509* issuer, const char* usage) {
     X509* certificate = X509_new();
     X509_set_version(certificate, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
@@ -51,12 +52,12 @@ X509* certificate_for(EVP_PKEY* subject, const char* name, EVP_PKEY* signer, X50
         X509_get_subject_name(certificate), "CN", MBSTRING_UTF8, text, -1, -1, 0);
     X509_set_issuer_name(certificate,
                          X509_get_subject_name(issuer == nullptr ? certificate : issuer));
-    if (issuer == nullptr) {
-        X509_EXTENSION* constraint =
-            X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
-        X509_add_ext(certificate, constraint, -1);
-        X509_EXTENSION_free(constraint);
-    }
+    X509_EXTENSION* extension =
+        issuer == nullptr
+            ? X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE")
+            : X509V3_EXT_conf_nid(nullptr, nullptr, NID_ext_key_usage, usage);
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
     EXPECT_GT(X509_sign(certificate, signer, EVP_sha256()), 0);
     return certificate;
 }
@@ -84,7 +85,8 @@ Bytes manifest() {
 } // namespace
 
 TestManufacturer::TestManufacturer()
-    : key_{EVP_EC_gen("P-256")}, certificate_{certificate_for(key_, "maker", key_, nullptr)} {}
+    : key_{EVP_EC_gen("P-256")}, certificate_{
+                                     certificate_for(key_, "maker", key_, nullptr, nullptr)} {}
 
 TestManufacturer::~TestManufacturer() {
     X509_free(certificate_);
@@ -101,9 +103,9 @@ std::string TestManufacturer::pem() const {
     return text;
 }
 
-Bytes TestManufacturer::certify(std::span<const u8> ek_public) const {
+Bytes TestManufacturer::certify(std::span<const u8> ek_public, const char* usage) const {
     EVP_PKEY* key = rsa_key(ek_public);
-    X509* certificate = certificate_for(key, "endorsement key", key_, certificate_);
+    X509* certificate = certificate_for(key, "endorsement key", key_, certificate_, usage);
     Bytes der(static_cast<usize>(i2d_X509(certificate, nullptr)));
     u8* out = der.data();
     i2d_X509(certificate, &out);

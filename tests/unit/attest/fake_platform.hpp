@@ -24,7 +24,8 @@ class TestManufacturer {
 
     [[nodiscard]] std::string pem() const;
     /// DER of a certificate for the RSA key of a TPMT_PUBLIC.
-    [[nodiscard]] Bytes certify(std::span<const u8> ek_public) const;
+    [[nodiscard]] Bytes certify(std::span<const u8> ek_public,
+                                const char* usage = "2.23.133.8.1") const;
 
   private:
     EVP_PKEY* key_;

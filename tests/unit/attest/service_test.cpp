@@ -4,6 +4,7 @@
 #include "fake_platform.hpp"
 
 #include <attest/agent.hpp>
+#include <attest/console_link.hpp>
 #include <attest/http_server.hpp>
 
 #include <filesystem>
@@ -11,7 +12,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <pty.h>
+#include <sqlite3.h>
 #include <thread>
+#include <unistd.h>
 
 namespace ravelin::attest {
 namespace {
@@ -141,6 +145,20 @@ TEST_F(ServiceTest, CertificateOfAnotherTpmIsRefused) {
     EXPECT_THAT(enrolled.error(), HasSubstr("is not the certificate's"));
 }
 
+TEST_F(ServiceTest, CertificateForAnotherUseIsRefused) {
+    link_.alter = [&](const std::string& target, const std::string& body) {
+        if (target != "/v1/enrol/begin")
+            return body;
+        auto json = nlohmann::json::parse(body);
+        const Bytes area = *from_base64(json["ek_public"].get<std::string>());
+        json["ek_certificate"] = to_base64(manufacturer_.certify(area, "serverAuth"));
+        return json.dump();
+    };
+    const auto enrolled = enrol(platform_.channel(), link_, "host");
+    ASSERT_FALSE(enrolled);
+    EXPECT_THAT(enrolled.error(), HasSubstr("not one of an endorsement key"));
+}
+
 TEST_F(ServiceTest, KeyThatIsNotInThisTpmCannotBeEnrolled) {
     // AK-S of another platform, whose name the credential is then bound to.
     const SamplePlatform other;
@@ -227,6 +245,34 @@ TEST_F(ServiceTest, OverTls) {
     thread.join();
 }
 
+TEST_F(ServiceTest, OverTheConsole) {
+    int controller = -1;
+    int terminal = -1;
+    ASSERT_EQ(openpty(&controller, &terminal, nullptr, nullptr, nullptr), 0);
+    std::thread relaying{[&] {
+        ConsoleRelay relay{link_};
+        std::array<char, 256> piece{};
+        for (ssize_t size = 0; (size = read(controller, piece.data(), piece.size())) > 0;) {
+            const std::string typed =
+                relay.feed(std::string_view{piece.data(), static_cast<usize>(size)});
+            ASSERT_EQ(write(controller, typed.data(), typed.size()),
+                      static_cast<ssize_t>(typed.size()));
+        }
+    }};
+    {
+        const auto link = connect_console(terminal, terminal);
+        const std::string noise = "[    1.0] something else\r\n";
+        EXPECT_EQ(write(terminal, noise.data(), noise.size()), static_cast<ssize_t>(noise.size()));
+        const auto enrolled = enrol(platform_.channel(), *link, "host");
+        EXPECT_TRUE(enrolled) << enrolled.error();
+        const auto attested = attest_platform(platform_.channel(), *link, "host");
+        EXPECT_TRUE(attested && attested.value().trusted);
+    }
+    close(terminal); // the reader's read then fails
+    relaying.join();
+    close(controller);
+}
+
 TEST(Store, AuditShowsWhatWasChanged) {
     const TemporaryDirectory directory;
     Store store{directory.path / "s.sqlite"};
@@ -234,6 +280,16 @@ TEST(Store, AuditShowsWhatWasChanged) {
     store.audit(now, "attestation", "a", "platform TRUSTED");
     store.audit(now, "attestation", "b", "platform UNTRUSTED");
     EXPECT_TRUE(store.audit_is_whole());
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open((directory.path / "s.sqlite").c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database,
+                           "UPDATE audit SET detail = 'platform TRUSTED' WHERE number = 2",
+                           nullptr,
+                           nullptr,
+                           nullptr),
+              SQLITE_OK);
+    sqlite3_close(database);
+    EXPECT_FALSE(store.audit_is_whole());
 }
 
 TEST(ConnectHttps, OnlyAddressesWithPorts) {
