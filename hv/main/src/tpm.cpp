@@ -124,20 +124,6 @@ Status<tpm::Text> measure_domain(const boot::BootInfo& info, const wire::Manifes
     return Unit{};
 }
 
-/// Whether the command line says "measured=required": such a launch stops when it is not measured.
-bool must_be_measured(std::string_view command_line) {
-    constexpr std::string_view wanted = "measured=required";
-    usize start = 0;
-    for (usize at = 0; at <= command_line.size(); ++at) {
-        if (at != command_line.size() && command_line[at] != ' ')
-            continue;
-        if (command_line.substr(start, at - start) == wanted)
-            return true;
-        start = at + 1;
-    }
-    return false;
-}
-
 } // namespace
 
 void start_tpm(const boot::BootInfo& info) {
@@ -181,9 +167,6 @@ Result<wire::Manifest, tpm::Text> measure_launch(const boot::BootInfo& info) {
     auto failure = tpm_service().chain().seal();
     if (failure)
         std::move(*failure).run_unmeasured(tpm_service().verdict());
-    const auto& verdict = tpm_service().verdict();
-    if (verdict.launch() == wire::Launch::unmeasured && must_be_measured(info.command_line.view()))
-        return Failure{tpm::Text{"UNMEASURED, and measured=required: "} << verdict.reason()};
     return manifest.value();
 }
 

@@ -7,7 +7,6 @@
 
 #include <cctype>
 #include <evidence/merkle.hpp>
-#include <fstream>
 #include <sstream>
 #include <support/stock_tools.hpp>
 #include <support/tpm_commands.hpp>
@@ -106,31 +105,6 @@ TEST_F(TpmSystemTest, DomainZeroIsRefusedAndTheHypervisorStillQuotes) {
     EXPECT_EQ(pcr(16), ByteVector(32));
     EXPECT_EQ(pcr(23), ByteVector(32));
     EXPECT_EQ(code_of(transmit(plain(0x169, big(attack::counter_index, 4)))), 0u);
-}
-
-/// Enough of a launch to be measured and refused; nothing of it runs.
-std::vector<DirectKernel::Module> small_launch(const std::filesystem::path& directory) {
-    auto modules = domain0_modules({"none", "/bin/true"}, directory);
-    for (usize i = 1; i < modules.size(); ++i)
-        std::ofstream{modules[i].file, std::ios::trunc} << "not a kernel";
-    return modules;
-}
-
-TEST_F(TpmSystemTest, ALaunchThatMustBeMeasuredStopsWhenItIsNot) {
-    Machine machine{direct_boot("measured=required", small_launch(directory())), &tpm()};
-    Console& console = machine.console();
-    console.wait_for("measured ravelin:config:dom0", 60s);
-    console.wait_for("REFUSED: launch: UNMEASURED, and measured=required: the loader handed over "
-                     "no event log",
-                     60s);
-    console.wait_for("no domain was started", 10s);
-}
-
-TEST_F(TpmSystemTest, AMachineWithoutATpmSaysUnmeasured) {
-    Machine machine{direct_boot("measured=required", small_launch(directory()))};
-    Console& console = machine.console();
-    console.wait_for("UNMEASURED: no TPM 2.0: no TPM answers", 60s);
-    console.wait_for("REFUSED: launch: UNMEASURED, and measured=required: no TPM 2.0", 60s);
 }
 
 } // namespace
