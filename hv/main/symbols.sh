@@ -15,8 +15,8 @@ out=$3
         printf 'ravelin_symbol_count: .long 0\nravelin_symbols:\nravelin_symbol_names: .byte 0\n'
     else
         LC_ALL=C "$nm" --defined-only "$elf" | LC_ALL=C grep -i ' t ' | LC_ALL=C sort | "${CXXFILT:-c++filt}" |
-            awk '{
-                address = $1; $1 = ""; $2 = ""; sub(/^ +/, ""); gsub(/["\\]/, "");
+            awk 'BEGIN { n = 0 } {
+                address = $1; $1 = ""; $2 = ""; sub(/^ +/, ""); gsub(/["\\]/, ""); gsub(/\(anonymous namespace\)::/, "");
                 if (address == before) next;
                 before = address;
                 sub(/\(.*/, "");

@@ -96,7 +96,7 @@ std::optional<EventPort> EventChannels::find_virtual_interrupt(u32 virq, VcpuId 
 }
 
 void EventChannels::reset() {
-    ports_ = {};
+    ports_.fill(Port{}); // in place: an empty table does not fit a stack frame
     ports_[0].kind = PortKind::reserved;
 }
 

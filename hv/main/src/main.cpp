@@ -54,7 +54,7 @@ void report_memory() {
     log("memory: {} MiB, {} MiB free, {} KiB the hypervisor's own",
         counts.total * page_size >> 20,
         counts.free * page_size >> 20,
-        own_memory() >> 10);
+        own_memory(counts) >> 10);
 }
 
 /// Domain 0 ends the machine with it, except when it failed: then the console is worth more.

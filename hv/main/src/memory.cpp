@@ -53,7 +53,6 @@ DirectMapScrubber scrubber;
 constinit FrameTables page_table_frames{mm::FrameType::page_table};
 constinit mm::HostTables host_tables{page_table_frames};
 u64 next_stack = stack_area;
-FixedVector<HostFrame, 64> mapped_devices;
 
 u64 end_of_ram(const boot::BootInfo& info) {
     u64 end = 0;
@@ -311,8 +310,7 @@ HostPhysical host_table_root() {
     return host_tables.root();
 }
 
-u64 own_memory() {
-    const mm::FrameCounts counts = allocator.counts();
+u64 own_memory(const mm::FrameCounts& counts) {
     return (counts.of_type[static_cast<u8>(mm::FrameType::hypervisor)] +
             counts.of_type[static_cast<u8>(mm::FrameType::cpu)]) *
            page_size;

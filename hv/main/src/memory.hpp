@@ -58,6 +58,6 @@ class FrameTables final : public TableMemory {
 
 /// Bytes that the hypervisor keeps for itself: image, frame table, stacks, logs, VMCBs; without
 /// modules and page tables.
-[[nodiscard]] u64 own_memory();
+[[nodiscard]] u64 own_memory(const mm::FrameCounts& counts);
 
 } // namespace ravelin::hv
