@@ -162,6 +162,7 @@ ThreeHypercalls abi;
 svm::Host host;
 svm::VirtualCpu virtual_cpu;
 domain::AbsentTimer timer;
+domain::PowerPorts power;
 
 } // namespace
 
@@ -191,7 +192,7 @@ extern "C" void bare_main(u64 information) {
            "map");
     ensure(virtual_cpu.initialise(host, frames, guest.stage2().root()).is_ok(), "vcpu");
     domain::LocalApicPage page{machine};
-    ensure(add_basic_devices(guest.io_bus(), page, timer).is_ok(), "bus");
+    ensure(add_basic_devices(guest.io_bus(), page, timer, power).is_ok(), "bus");
     domain::Vcpu vcpu{guest, VcpuId{0}, virtual_cpu, apic};
     const domain::CpuidPolicy policy{machine};
     const u64 module = value_at<u32>(value_at<u32>(information + 24));

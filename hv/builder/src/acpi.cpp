@@ -5,6 +5,8 @@
 
 #include "aml.hpp"
 
+#include <hv/domain/basic_devices.hpp>
+
 #include <algorithm>
 #include <array>
 
@@ -82,12 +84,12 @@ void put_bus_numbers(LittleWriter& out, u8 last) {
 
 void put_memory(LittleWriter& out, const PciWindow& window) {
     constexpr u8 producer_fixed = 0x0c; // minimum and maximum are fixed
-    constexpr u8 cacheable_no_writable = 1;
+    constexpr u8 writable_not_cached = 1;
     out.integer(u8{0x8a})
         .integer(u16{43})
         .integer(u8{0})
         .integer(producer_fixed)
-        .integer(cacheable_no_writable);
+        .integer(writable_not_cached);
     out.integer(u64{0})
         .integer(window.start)
         .integer(window.start + window.size - 1)
@@ -139,17 +141,31 @@ Result<GuestPhysical, AcpiError> write_dsdt(TableArea& area, const PciRoot* pci)
     const auto table = area.begin();
     LittleWriter out{table};
     put_header(out, "DSDT", 2);
-    if (pci != nullptr && table.size() > header_size) {
+    if (table.size() > header_size) {
         AmlWriter aml{table.subspan(header_size)};
-        const usize scope = aml.open_scope("_SB_");
-        describe_pci(aml, *pci);
-        aml.close(scope);
+        aml.name_sleep_type("_S5_", domain::PowerPorts::soft_off);
+        if (pci != nullptr) {
+            const usize scope = aml.open_scope("_SB_");
+            describe_pci(aml, *pci);
+            aml.close(scope);
+        }
         if (aml.overflowed())
             return Failure{AcpiError::too_large};
         // The AML is in place; the writer only steps over it.
         out.bytes(table.subspan(header_size, aml.offset()));
     }
     return finish(area, table, out);
+}
+
+/// A generic address of one byte-wide port. [ACPI 6.4 5.2.3.2]
+void patch_port(LittleWriter& out, usize offset, u16 port) {
+    constexpr u8 system_io = 1;
+    constexpr u8 bits = 8;
+    constexpr u8 byte_access = 1;
+    out.patch<u8>(offset, system_io);
+    out.patch<u8>(offset + 1, bits);
+    out.patch<u8>(offset + 3, byte_access);
+    out.patch<u64>(offset + 4, port);
 }
 
 Result<GuestPhysical, AcpiError> write_fadt(TableArea& area, GuestPhysical dsdt) {
@@ -159,7 +175,13 @@ Result<GuestPhysical, AcpiError> write_fadt(TableArea& area, GuestPhysical dsdt)
     constexpr usize minor_version_offset = 131;
     constexpr usize extended_dsdt_offset = 140;
     constexpr u16 no_vga_no_rtc = 1u << 2 | 1u << 5;
+    constexpr usize reset_register_offset = 116;
+    constexpr usize reset_value_offset = 128;
+    constexpr usize sleep_control_offset = 244;
+    constexpr usize sleep_status_offset = 256;
+    constexpr u32 reset_supported = 1u << 10;
     constexpr u32 hardware_reduced = 1u << 20;
+    using domain::PowerPorts;
     const auto table = area.begin();
     LittleWriter out{table};
     put_header(out, "FACP", 6);
@@ -167,7 +189,11 @@ Result<GuestPhysical, AcpiError> write_fadt(TableArea& area, GuestPhysical dsdt)
     out.bytes(zeros);
     out.patch<u32>(dsdt_offset, static_cast<u32>(dsdt.raw()));
     out.patch<u16>(boot_architecture_offset, no_vga_no_rtc);
-    out.patch<u32>(flags_offset, hardware_reduced);
+    out.patch<u32>(flags_offset, hardware_reduced | reset_supported);
+    patch_port(out, reset_register_offset, PowerPorts::reset);
+    out.patch<u8>(reset_value_offset, PowerPorts::reset_value);
+    patch_port(out, sleep_control_offset, PowerPorts::sleep_control);
+    patch_port(out, sleep_status_offset, PowerPorts::sleep_status);
     out.patch<u8>(minor_version_offset, 4);
     out.patch<u64>(extended_dsdt_offset, dsdt.raw());
     return finish(area, table, out);

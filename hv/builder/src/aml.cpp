@@ -70,6 +70,20 @@ void AmlWriter::name_integer(std::string_view name, u32 value) {
     out_.integer(op_dword).integer(value);
 }
 
+void AmlWriter::name_sleep_type(std::string_view name, u8 type) {
+    constexpr u8 op_package = 0x12;
+    constexpr u8 op_byte = 0x0a;
+    constexpr u8 op_zero = 0x00;
+    out_.integer(op_name);
+    put_name(name);
+    out_.integer(op_package);
+    const usize package = open_package();
+    out_.integer(u8{4});
+    out_.integer(op_byte).integer(type).integer(op_byte).integer(type).integer(op_zero).integer(
+        op_zero);
+    close(package);
+}
+
 void AmlWriter::name_eisa_id(std::string_view name, std::string_view id) {
     name_integer(name, eisa_id(id));
 }

@@ -22,6 +22,8 @@ class AmlWriter {
     void name_integer(std::string_view name, u32 value);
     /// An EISA id such as "PNP0A08".
     void name_eisa_id(std::string_view name, std::string_view id);
+    /// A sleep state's package: type for both control registers. [ACPI 6.4 7.4.2]
+    void name_sleep_type(std::string_view name, u8 type);
     void name_buffer(std::string_view name, std::span<const u8> bytes);
 
     [[nodiscard]] usize offset() const { return out_.offset(); }

@@ -30,10 +30,21 @@ u32 AbsentTimer::read_port(Vcpu&, u16 port, u8) {
     return port == port_gate ? gate_output_high : 0;
 }
 
-Status<BusError> add_basic_devices(IoBus& bus, LocalApicPage& apic, AbsentTimer& timer) {
+void PowerPorts::write_port(Vcpu& vcpu, u16 port, u8, u32 value) {
+    using SleepEnable = BitFlag<u32, 5>;
+    using SleepType = BitField<u32, 4, 2>;
+    if (port == sleep_control && SleepEnable::get(value) && SleepType::get(value) == soft_off)
+        vcpu.domain().stop(StopReason::power_off);
+    if (port == reset && value == reset_value)
+        vcpu.domain().stop(StopReason::reboot);
+}
+
+Status<BusError>
+add_basic_devices(IoBus& bus, LocalApicPage& apic, AbsentTimer& timer, PowerPorts& power) {
     (void)RAVELIN_TRY(bus.add_mmio(LocalApicPage::address, Bytes{page_size}, apic));
     (void)RAVELIN_TRY(bus.add_ports(port_counters, 4, timer));
-    return bus.add_ports(port_gate, 1, timer);
+    (void)RAVELIN_TRY(bus.add_ports(port_gate, 1, timer));
+    return bus.add_ports(PowerPorts::sleep_control, 3, power);
 }
 
 } // namespace ravelin::hv::domain

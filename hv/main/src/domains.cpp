@@ -59,6 +59,7 @@ constinit DirectFrames direct_frames;
 constinit ThisCpu this_cpu;
 constinit domain::LocalApicPage local_apic_page{this_cpu};
 constinit domain::AbsentTimer absent_timer;
+constinit domain::PowerPorts power_ports;
 constinit AbiMachine abi_machine;
 constinit Lazy<abi::XenAbi> xen_abi;
 constinit svm::Host svm_host;
@@ -107,7 +108,7 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
         slot.domain.construct(identity, layout, stage2_frames, direct_frames, *xen_abi);
     if (!domain.stage2().initialise())
         return refusal(manifest.name, "no memory for its tables");
-    if (!add_basic_devices(domain.io_bus(), local_apic_page, absent_timer))
+    if (!add_basic_devices(domain.io_bus(), local_apic_page, absent_timer, power_ports))
         return refusal(manifest.name, "no room on its bus");
     CopyAccount observer;
     const auto entry = builder::build(plan, domain, frames(), observer);

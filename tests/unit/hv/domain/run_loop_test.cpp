@@ -178,7 +178,8 @@ TEST_F(RunLoopTest, ExtendedControlRegisterRules) {
 TEST_F(RunLoopTest, ApicPageIsEmulatedThroughTheDecoder) {
     LocalApicPage page{physical};
     AbsentTimer timer;
-    ASSERT_TRUE(add_basic_devices(domain.io_bus(), page, timer));
+    PowerPorts power;
+    ASSERT_TRUE(add_basic_devices(domain.io_bus(), page, timer, power));
     const std::array<u8, 2> store{0x89, 0x0f}; // mov %ecx,(%rdi)
     ASSERT_TRUE(domain.memory().write(GuestPhysical{0x1000}, store));
     registers()[Register::rcx] = 0x1234;
@@ -187,6 +188,20 @@ TEST_F(RunLoopTest, ApicPageIsEmulatedThroughTheDecoder) {
     (void)run();
     EXPECT_EQ(apic.written, (std::pair<u32, u32>{0x80, 0x1234}));
     EXPECT_EQ(backend.rip_, 0x1002u);
+}
+
+TEST_F(RunLoopTest, PowerPortsStopTheDomainForTheGuestsReason) {
+    LocalApicPage page{physical};
+    AbsentTimer timer;
+    PowerPorts power;
+    ASSERT_TRUE(add_basic_devices(domain.io_bus(), page, timer, power));
+    const auto& bus = domain.io_bus();
+    bus.write_port(vcpu, PowerPorts::sleep_status, 1, 0x80);
+    bus.write_port(vcpu, PowerPorts::sleep_control, 1, 0x2c); // enabled, but type 3
+    bus.write_port(vcpu, PowerPorts::reset, 1, 6);
+    EXPECT_TRUE(domain.running());
+    bus.write_port(vcpu, PowerPorts::sleep_control, 1, 0x34);
+    EXPECT_EQ(domain.stop_reason(), StopReason::power_off);
 }
 
 TEST_F(RunLoopTest, WhatCannotBeAnsweredStopsTheDomainInWords) {

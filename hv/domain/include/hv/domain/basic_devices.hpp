@@ -28,8 +28,21 @@ class AbsentTimer final : public PortDevice {
     void write_port(Vcpu&, u16, u8, u32) override {}
 };
 
-/// Puts both on the bus.
+/// Where reduced-hardware ACPI says that the domain powers off and resets. [ACPI 6.4 4.8.3.7,
+/// 4.8.3.6]
+class PowerPorts final : public PortDevice {
+  public:
+    static constexpr u16 sleep_control = 0x404;
+    static constexpr u16 sleep_status = 0x405;
+    static constexpr u16 reset = 0x406;
+    static constexpr u8 reset_value = 1;
+    static constexpr u8 soft_off = 5; ///< the sleep type of S5
+    [[nodiscard]] u32 read_port(Vcpu&, u16, u8) override { return 0; }
+    void write_port(Vcpu& vcpu, u16 port, u8 size, u32 value) override;
+};
+
+/// Puts all of them on the bus.
 [[nodiscard]] Status<BusError>
-add_basic_devices(IoBus& bus, LocalApicPage& apic, AbsentTimer& timer);
+add_basic_devices(IoBus& bus, LocalApicPage& apic, AbsentTimer& timer, PowerPorts& power);
 
 } // namespace ravelin::hv::domain
