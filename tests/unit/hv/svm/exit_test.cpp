@@ -57,8 +57,8 @@ TEST(DecodeExit, UnknownCodesStopTheGuest) {
 }
 
 TEST(Redelivery, FixesTheTypeAndLeavesSoftwareEventsOut) {
-    const u64 valid = Event::Valid::of(true);
-    const auto event = [valid](u8 vector, Event::Type type) {
+    constexpr u64 valid = Event::Valid::of(true);
+    const auto event = [](u8 vector, Event::Type type) {
         return Event::Vector::of(vector) | Event::TypeField::of(type) | valid;
     };
     EXPECT_EQ(event_to_redeliver(0), 0u);
