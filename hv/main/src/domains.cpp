@@ -6,6 +6,7 @@
 #include "account.hpp"
 #include "lazy.hpp"
 #include "memory.hpp"
+#include "pci.hpp"
 #include "platform.hpp"
 #include "tpm.hpp"
 
@@ -93,10 +94,13 @@ Result<builder::Plan, Refusal> make_plan(const boot::BootInfo& info,
     return plan;
 }
 
-Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest) {
+Status<Refusal>
+build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest, wire::DmaState dma) {
     if (manifest.vcpus != 1)
         return refusal(manifest.name, "this version runs one vCPU a domain");
-    const builder::Plan plan = RAVELIN_TRY(make_plan(info, manifest));
+    builder::Plan plan = RAVELIN_TRY(make_plan(info, manifest));
+    if (dma == wire::DmaState::is_protected)
+        plan.pci = choose_devices(manifest);
     Slot& slot = slots[slot_count++];
     const domain::Identity identity{manifest.id,
                                     domain::Name{manifest.name},
@@ -120,6 +124,7 @@ Status<Refusal> build_domain(const boot::BootInfo& info, const wire::ManifestDom
     slot.vcpu.construct(domain, VcpuId{0}, slot.cpu, slot.lapic);
     if (!xen_abi->set_up(domain, slot.state.construct(), cpu_frames))
         return refusal(manifest.name, "no memory for its shared pages");
+    (void)RAVELIN_TRY(plan.pci ? hand_over_devices(domain, slot.apics) : Status<Refusal>{Unit{}});
     slot.cpu.reset_to_flat_protected_mode(entry.value().rip);
     slot.vcpu->registers()[cpu::Register::rbx] = entry.value().start_info;
     log("domain {} ({}): {} MiB, entry {x}",
@@ -171,12 +176,13 @@ Status<Refusal> enable_virtualisation() {
     return Unit{};
 }
 
-Status<Refusal> build_domains(const boot::BootInfo& info, const wire::Manifest& manifest) {
+Status<Refusal>
+build_domains(const boot::BootInfo& info, const wire::Manifest& manifest, wire::DmaState dma) {
     read_wall_clock();
     xen_abi.construct(abi_machine, &control_handler());
     for (usize i = 0; i < manifest.domain_count(); ++i) {
         const wire::ManifestDomain domain = manifest.domain(i);
-        (void)RAVELIN_TRY(build_domain(info, domain));
+        (void)RAVELIN_TRY(build_domain(info, domain, dma));
     }
     return Unit{};
 }

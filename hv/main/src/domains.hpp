@@ -6,6 +6,7 @@
 #include <hv/boot/boot_info.hpp>
 #include <hv/domain/domain.hpp>
 #include <wire/manifest.hpp>
+#include <wire/statement.hpp>
 
 #include <string_view>
 
@@ -20,10 +21,10 @@ struct Refusal {
 /// Turns the CPU's virtualisation on. Context: boot CPU, descriptor tables loaded.
 [[nodiscard]] Status<Refusal> enable_virtualisation();
 
-/// Builds every domain of the manifest; none runs yet. Context: boot CPU, after everything was
-/// measured.
-[[nodiscard]] Status<Refusal> build_domains(const boot::BootInfo& info,
-                                            const wire::Manifest& manifest);
+/// Builds every domain of the manifest; none runs yet. Without DMA protection no domain gets a
+/// device. Context: boot CPU, after everything was measured.
+[[nodiscard]] Status<Refusal>
+build_domains(const boot::BootInfo& info, const wire::Manifest& manifest, wire::DmaState dma);
 
 /// Runs domain 0 here until it stops; says why it did.
 [[nodiscard]] domain::StopReason run_domain0();

@@ -3,6 +3,7 @@
 // VT-d, TPM and the measurement, the other CPUs, the domains. What cannot be done is refused in
 // words, and nothing goes on as if it had been.
 #include "account.hpp"
+#include "dma.hpp"
 #include "domains.hpp"
 #include "firmware_tables.hpp"
 #include "memory.hpp"
@@ -82,6 +83,8 @@ void report_memory() {
     if (!tables)
         refuse("ACPI", text(tables.error()));
     start_tpm(boot_info);
+    const wire::DmaState dma =
+        start_dma_protection() ? wire::DmaState::is_protected : wire::DmaState::is_unprotected;
     start_other_processors(boot_info, firmware_tables().madt);
     report_memory();
     const auto manifest = measure_launch(boot_info);
@@ -89,7 +92,7 @@ void report_memory() {
         refuse("launch", manifest.error().view());
     if (const auto enabled = enable_virtualisation(); !enabled)
         refuse(enabled.error().what, enabled.error().why);
-    if (const auto built = build_domains(boot_info, manifest.value()); !built)
+    if (const auto built = build_domains(boot_info, manifest.value(), dma); !built)
         refuse(built.error().what, built.error().why);
     end(run_domain0());
 }
