@@ -2,6 +2,8 @@
 // The machine's face to the rooms above.
 #include "platform.hpp"
 
+#include "dma.hpp"
+
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
 #include <hv/machine/interrupts.hpp>

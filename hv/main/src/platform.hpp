@@ -22,6 +22,9 @@ class ThisCpu final : public domain::PhysicalCpu {
     void wait_for_interrupt() override;
     [[nodiscard]] domain::CpuidResult native_cpuid(u32 leaf, u32 subleaf) const override;
     void flush_caches() override;
+
+  private:
+    u64 next_fault_report_{}; ///< TSC
 };
 
 class AbiMachine final : public abi::Machine {
