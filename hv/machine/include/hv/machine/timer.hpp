@@ -9,7 +9,7 @@
 namespace ravelin::hv::machine {
 
 /// Finds the TSC's and the APIC timer's frequency: CPUID 15h where it speaks, else against the PIT.
-/// Takes 2 ms at most. Context: boot CPU, APIC enabled, interrupts disabled.
+/// Takes 3 ms. Context: boot CPU, APIC enabled, interrupts disabled.
 void calibrate_timer();
 
 [[nodiscard]] u64 tsc_khz();
