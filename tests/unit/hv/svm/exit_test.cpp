@@ -77,7 +77,8 @@ TEST(Permissions, OnlyTheListedMsrsAreFree) {
     usize open_bits = 0;
     for (const u8 byte : map)
         for (int bit = 0; bit < 8; ++bit)
-            open_bits += (byte >> bit & 1) == 0 ? 1 : 0;
+            if ((byte >> bit & 1) == 0)
+                ++open_bits;
     EXPECT_EQ(open_bits, 2 * free_msrs.size() - 1) << "all but the TSC may be read and written";
     const auto intercepted = [&](u32 msr, unsigned write) {
         const usize bit = *msr_bit(msr) + write;
