@@ -4,6 +4,7 @@
 #include "domains.hpp"
 
 #include "account.hpp"
+#include "dma.hpp"
 #include "lazy.hpp"
 #include "memory.hpp"
 #include "pci.hpp"
@@ -139,10 +140,11 @@ build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest, w
 void report_counters(std::string_view name,
                      const domain::ExitCounters& exits,
                      const cpu::SwitchCounters& switches) {
-    log("counters {}: {} world switches, {} TLB flushes, {} XCR0 writes",
+    log("counters {}: {} world switches, {} TLB flushes, {} IOTLB flushes, {} XCR0 writes",
         name,
         switches.world_switches,
         switches.tlb_flushes,
+        iotlb_flushes(),
         switches.xcr0_writes);
     log("exits {}: {} CPUID, {} hypercalls, {} ports, {} MSRs, {} halts, {} MMIO, {} interrupts, "
         "{} windows, {} others",

@@ -40,7 +40,8 @@ class RefusedAttack : public GuestTest, public testing::WithParamInterface<const
 
 TEST_P(RefusedAttack, GuestSaysSo) {
     Machine machine{machine_for(GetParam())};
-    const auto verdict = machine.console().wait_for("Test result: (SUCCESS|SKIP|ERROR|FAILURE)", 60s);
+    const auto verdict =
+        machine.console().wait_for("Test result: (SUCCESS|SKIP|ERROR|FAILURE)", 60s);
     EXPECT_EQ(verdict.at(1), "SUCCESS");
     machine.wait_for_power_off(30s);
 }
