@@ -69,7 +69,7 @@ TEST(Demo, TpmOfAnotherManufacturerIsNotEnrolled) {
     const auto stage = play({Tamper::ek});
     const Judgement judgement = stage->verdict();
     EXPECT_EQ(judgement.status, 1);
-    EXPECT_THAT(judgement.table, HasSubstr("platform UNTRUSTED: enrol.ek"));
+    EXPECT_THAT(judgement.table, HasSubstr("platform UNTRUSTED: enrolment.endorsement"));
 }
 
 } // namespace
