@@ -44,7 +44,8 @@ std::vector<DirectKernel::Module> domain0_modules(const Domain0Test& test,
                              "ramdisk = \"dom0.initrd\"\n"
                              "command_line = \"console=hvc0 panic=1 ravelin.mode=test ravelin.test="
                           << test.name << "\"\nmemory_mib = " << test.memory_mib
-                          << "\nvcpus = 1\ndevices = \"all-unassigned\"\nlabel = \"domain0\"\n";
+                          << "\nvcpus = 1\ndevices = \"all-unassigned\"\nlabel = \"domain0\"\n"
+                          << test.more_manifest;
     ravelin({"manifest", "compile", source.string(), "--output", manifest.string()});
     return {{manifest, "manifest"}, {kernel, "dom0.kernel"}, {ramdisk, "dom0.initrd"}};
 }

@@ -14,6 +14,7 @@ struct Domain0Test {
     std::string name;              ///< of the program in /tests
     std::filesystem::path program; ///< statically linked
     unsigned memory_mib = 256;
+    std::string more_manifest{}; ///< TOML behind domain 0's record
 };
 
 /// Prepares the files in `directory`; the modules that a machine boots with. Uses the built
