@@ -161,12 +161,13 @@ void report_counters(std::string_view name,
 }
 
 /// COM1 has an interrupt that only an I/O APIC would route; domain 0 is told of what was typed by
-/// looking for it.
-void look_for_typed() {
+/// looking for it. A DMA fault waits in its unit's records until then.
+void look_around() {
     if (machine::console_has_input())
         xen_abi->raise_virtual_interrupt(*slots[0].domain, VIRQ_CONSOLE);
+    report_dma_faults();
 }
-constexpr u64 console_interval_ns = 10'000'000;
+constexpr u64 look_interval_ns = 10'000'000;
 
 } // namespace
 
@@ -193,8 +194,9 @@ domain::StopReason run_domain0() {
     Slot& slot = slots[0];
     domain::RunLoop loop{*slot.vcpu, this_cpu, *cpuid_policy};
     close_account();
-    machine::check_periodically(machine::nanoseconds_to_tsc(console_interval_ns), look_for_typed);
+    machine::check_periodically(machine::nanoseconds_to_tsc(look_interval_ns), look_around);
     const domain::StopReport report = loop.run();
+    report_dma_faults(); // of its last moments
     log("domain {} stopped: {}{}{}",
         slot.domain->name(),
         domain::describe(report.reason),
