@@ -19,6 +19,7 @@
 #include <wire/dmar.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace ravelin::hv {
 namespace {
@@ -74,6 +75,24 @@ wire::Dmar dmar;
 iommu::Geometry geometry;
 iommu::Coherency coherency = iommu::Coherency::snooped;
 DomainId device_owner{};
+
+/// A device as everybody writes it: bus:device.function, in hexadecimal.
+class DeviceName {
+  public:
+    explicit DeviceName(PciAddress device)
+        : text_{digit(device.bus >> 4),
+                digit(device.bus),
+                ':',
+                digit(device.device >> 4),
+                digit(device.device),
+                '.',
+                digit(device.function)} {}
+    [[nodiscard]] std::string_view view() const { return {text_.data(), text_.size()}; }
+
+  private:
+    static constexpr char digit(unsigned value) { return "0123456789abcdef"[value & 15]; }
+    std::array<char, 7> text_;
+};
 
 bool unprotected(std::string_view why) {
     log("DMA UNPROTECTED: {}: no device is given to a domain", why);
@@ -240,14 +259,21 @@ void report_dma_faults() {
         for (const iommu::Fault& fault : batch.faults) {
             const PciAddress device = PciAddress::from_source_id(0, fault.source_id);
             const bool owned = dma_domain.constructed() && dma_domain->has(device);
-            log("iommu: fault: device {}:{}.{} {} {x} of domain {}: {}",
-                device.bus,
-                device.device,
-                device.function,
-                iommu::text(fault.type),
-                fault.address,
-                owned ? "0" : "none",
-                iommu::fault_reason(fault.reason));
+            if (owned)
+                log("iommu: fault: device {} of domain {}: {} {x}, reason {} ({})",
+                    DeviceName{device}.view(),
+                    device_owner.raw(),
+                    iommu::text(fault.type),
+                    fault.address,
+                    fault.reason,
+                    iommu::fault_reason(fault.reason));
+            else
+                log("iommu: fault: device {} of no domain: {} {x}, reason {} ({})",
+                    DeviceName{device}.view(),
+                    iommu::text(fault.type),
+                    fault.address,
+                    fault.reason,
+                    iommu::fault_reason(fault.reason));
         }
         if (batch.lost)
             log("iommu: more faults than the unit could record");
