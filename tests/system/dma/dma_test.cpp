@@ -11,6 +11,7 @@
 #include <sstream>
 #include <system/domain0.hpp>
 #include <system/fixture.hpp>
+#include <thread>
 
 namespace ravelin::system_test {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 const std::string pattern = "DMA was here!!!\n";
 const std::string marker = "this page belongs to the other domain, nobody else writes it.";
 constexpr u64 page = 4096;
+constexpr unsigned memory_mib = 2048;
 
 std::string hex(u64 value) {
     std::ostringstream text;
@@ -55,10 +57,11 @@ class DmaTest : public SystemTest {
         }
         return (end + page - 1) / page * page;
     }
-    /// Where the other domain's ramdisk was copied to.
-    static u64 other_domains_frame(Machine& machine, u64 from) {
+    /// Where the other domain's ramdisk was copied to; domains' memory is taken from the top.
+    static u64 other_domains_frame(Machine& machine, u64 lowest) {
         constexpr u64 step = 64 << 20;
-        for (u64 at = from; at < from + (u64{1} << 30); at += step) {
+        for (u64 at = u64{memory_mib} << 20; at >= lowest + step;) {
+            at -= step;
             const auto bytes = machine.read_physical(at, step);
             for (u64 offset = 0; offset < step; offset += page)
                 if (std::equal(marker.begin(),
@@ -68,15 +71,24 @@ class DmaTest : public SystemTest {
         }
         return 0;
     }
+    /// The hypervisor and domain 0 speak in either order.
+    static void expect_both(Machine& machine, const std::string& one, const std::string& other) {
+        const auto said = [&machine](const std::string& what) {
+            return machine.console().text().find(what) != std::string::npos;
+        };
+        for (int tries = 0; tries < 600 && !(said(one) && said(other)); ++tries)
+            std::this_thread::sleep_for(100ms);
+        EXPECT_TRUE(said(one)) << one;
+        EXPECT_TRUE(said(other)) << other;
+    }
     /// Aims the device at an address that is not domain 0's: nothing changes, the fault is named.
     static void expect_fault(Machine& machine, u64 address) {
         const auto before = machine.read_physical(address, seen_size);
         write(machine, address);
-        machine.console().wait_for("iommu: fault: device " + edu_device + " of domain 0: write 0x" +
-                                       hex(address & ~(page - 1)) +
-                                       ", reason 5 \\(not writable in its domain\\)",
-                                   60s);
-        machine.console().wait_for("dma-attack: write " + hex(address) + " done", 60s);
+        expect_both(machine,
+                    "iommu: fault: device " + edu_device + " of domain 0: write 0x" +
+                        hex(address & ~(page - 1)) + ", reason 5 (not writable in its domain)",
+                    "dma-attack: write " + hex(address) + " done");
         EXPECT_EQ(machine.read_physical(address, seen_size), before);
     }
     static inline std::string edu_device;
@@ -95,6 +107,7 @@ TEST_F(DmaTest, ADeviceOfDomainZeroReachesDomainZeroOnly) {
     // what domain 0 calls its own: an address below is translated to domain 0's own memory.
     modules.push_back({file("unused", "", u64{256} << 20), "unused"});
     MachineConfig config = direct_boot("", modules);
+    config.memory_mib = memory_mib;
     config.attacker = DmaAttacker::present;
     Machine machine{config};
     const u64 frame_table = end_of_modules(machine, modules.size());
