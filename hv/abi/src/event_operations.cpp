@@ -6,7 +6,7 @@
 namespace ravelin::hv::abi {
 namespace {
 
-constexpr usize bits_per_word = 64;
+constexpr u32 bits_per_word = 64;
 static_assert(offsetof(shared_info, evtchn_pending) % 8 == 0);
 
 /// A word of the domain's shared_info page.
