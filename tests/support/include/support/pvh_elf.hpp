@@ -38,7 +38,8 @@ struct PvhElf {
         put(1, 4);
         put(entry, 8);
         put(header_size, 8);
-        put(0, 8 + 4);
+        put(0, 8); // section headers
+        put(0, 4); // flags
         put(header_size, 2);
         put(program_header_size, 2);
         put(2, 2);
