@@ -171,5 +171,17 @@ TEST_F(DmaTest, WithoutVtdTheSameAttackOverwritesMemory) {
     machine.console().wait_for("ravelin-init: test dma ended 0", 30s);
 }
 
+TEST_F(DmaTest, MachinesThatCannotProtectSayWhy) {
+    MachineConfig config = direct_boot("");
+    config.iommu = Iommu::absent;
+    {
+        Machine machine{config};
+        machine.console().wait_for("DMA UNPROTECTED: .*no DMAR table.*: no device is given", 60s);
+    }
+    config.extra_arguments = {"-device", "intel-iommu,intremap=off"};
+    Machine machine{config};
+    machine.console().wait_for("DMA UNPROTECTED: interrupts cannot be remapped", 60s);
+}
+
 } // namespace
 } // namespace ravelin::system_test
