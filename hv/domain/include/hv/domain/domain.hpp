@@ -114,6 +114,12 @@ class Domain {
     [[nodiscard]] bool running() const { return !stopped_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::optional<StopReason> stop_reason() const;
 
+    /// Reference's (hv/domain/directory.hpp). Any CPU.
+    void retain() { users_.fetch_add(1, std::memory_order_relaxed); }
+    void release() { users_.fetch_sub(1, std::memory_order_release); }
+    /// References alive; teardown waits for zero after the directory stopped giving new ones out.
+    [[nodiscard]] u32 users() const { return users_.load(std::memory_order_acquire); }
+
   private:
     Identity identity_;
     stage2::PageTable stage2_;
@@ -126,6 +132,7 @@ class Domain {
     std::atomic<bool> claimed_{false}; ///< whoever sets it writes reason_
     std::atomic<bool> stopped_{false};
     std::atomic<StopReason> reason_{StopReason::power_off};
+    std::atomic<u32> users_{0};
 };
 
 } // namespace ravelin::hv::domain
