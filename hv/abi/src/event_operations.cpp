@@ -147,6 +147,9 @@ Outcome send(Call& call) {
         return i64{0};
     case PortKind::unbound:
         return i64{0}; // nobody listens: silently dropped, as Xen does
+    case PortKind::hypervisor:
+        port->consumer->notified(call.domain, EventPort{request.port});
+        return i64{0};
     case PortKind::free:
     case PortKind::reserved:
     case PortKind::virtual_interrupt:
@@ -168,6 +171,8 @@ Outcome port_status(Call& call) {
     case PortKind::reserved:
         request.status = EVTCHNSTAT_closed;
         break;
+    case PortKind::hypervisor:
+        return Failure{Errno::access};
     case PortKind::unbound:
         request.status = EVTCHNSTAT_unbound;
         request.u.unbound.dom = port->remote_domain.raw();
@@ -221,6 +226,21 @@ Outcome reset_events(Call& call) {
     for (VcpuState& vcpu : call.state.vcpus)
         vcpu.timer_port = EventPort{0};
     return i64{0};
+}
+
+Result<EventPort, Errno> XenAbi::allocate_port(domain::Domain& domain, DomainId remote) {
+    return domain.abi_state()->events.with(
+        [remote](EventChannels& e) { return e.allocate_unbound(remote); });
+}
+
+Result<EventPort, Errno> XenAbi::allocate_hypervisor_port(domain::Domain& domain,
+                                                          events::HypervisorPort& consumer) {
+    return domain.abi_state()->events.with(
+        [&consumer](EventChannels& e) { return e.allocate_hypervisor(consumer); });
+}
+
+void XenAbi::notify(domain::Domain& domain, EventPort port) {
+    raise_port(domain, *domain.abi_state(), port);
 }
 
 void XenAbi::raise_virtual_interrupt(domain::Domain& domain, u32 virq) {

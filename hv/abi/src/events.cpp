@@ -44,6 +44,10 @@ Result<EventPort, Errno> EventChannels::allocate_unbound(DomainId remote) {
     return take(Port{PortKind::unbound, VcpuId{0}, remote, {}, 0});
 }
 
+Result<EventPort, Errno> EventChannels::allocate_hypervisor(events::HypervisorPort& consumer) {
+    return take(Port{PortKind::hypervisor, VcpuId{0}, {}, {}, 0, &consumer});
+}
+
 Result<EventPort, Errno> EventChannels::bind_to_own(EventPort remote, DomainId self, VcpuId vcpu) {
     if (!in_use(remote) || ports_[remote.raw()].kind != PortKind::unbound ||
         ports_[remote.raw()].remote_domain != self)
@@ -59,6 +63,8 @@ Status<Errno> EventChannels::close(EventPort port) {
     if (!in_use(port))
         return Failure{Errno::invalid};
     const Port closed = ports_[port.raw()];
+    if (closed.kind == PortKind::hypervisor)
+        return Failure{Errno::invalid}; // not the guest's to take down
     ports_[port.raw()] = Port{};
     if (closed.kind == PortKind::interdomain) {
         Port& other = ports_[closed.remote_port.raw()];

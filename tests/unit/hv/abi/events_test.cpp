@@ -197,6 +197,32 @@ TEST_F(Events, vcpu_info_moves_with_what_is_pending) {
     }
 }
 
+struct RecordingConsumer final : hv::events::HypervisorPort {
+    explicit RecordingConsumer(abi::XenAbi& abi) : xen{abi} {}
+    void notified(domain::Domain& domain, EventPort port) override {
+        heard.push_back(port.raw());
+        xen.notify(domain, port); // from here, too
+    }
+    abi::XenAbi& xen;
+    std::vector<u32> heard;
+};
+
+TEST_F(Events, the_hypervisor_is_a_peer_that_the_guest_cannot_take_down) {
+    RecordingConsumer consumer{world.xen};
+    const auto made = world.xen.allocate_hypervisor_port(world.guest, consumer);
+    ASSERT_TRUE(made.is_ok());
+    const u32 port = made.value().raw();
+    EXPECT_EQ(send(port), 0);
+    EXPECT_EQ(consumer.heard, std::vector{port});
+    EXPECT_EQ(seen().evtchn_pending[0], u64{1} << port);
+    evtchn_close close{port};
+    EXPECT_EQ(event(EVTCHNOP_close, close), -XEN_EINVAL);
+    evtchn_status status{};
+    status.dom = DOMID_SELF;
+    status.port = port;
+    EXPECT_EQ(event(EVTCHNOP_status, status), -XEN_EACCES);
+}
+
 TEST_F(Events, an_upcall_vector_below_the_interrupts_is_refused) {
     xen_hvm_evtchn_upcall_vector vector{0, 0x0f};
     EXPECT_EQ(world.call_with(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, vector),

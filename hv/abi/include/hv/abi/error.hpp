@@ -14,6 +14,7 @@ enum class Errno : i64 {
     too_big = 7,          // E2BIG
     again = 11,           // EAGAIN
     no_memory = 12,       // ENOMEM
+    access = 13,          // EACCES
     fault = 14,           // EFAULT
     busy = 16,            // EBUSY
     exists = 17,          // EEXIST

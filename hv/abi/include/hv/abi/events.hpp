@@ -7,6 +7,7 @@
 #include <base/types.hpp>
 #include <hv/abi/error.hpp>
 #include <hv/abi/xen.hpp>
+#include <hv/events/hypervisor_port.hpp>
 
 #include <array>
 #include <optional>
@@ -19,15 +20,17 @@ enum class PortKind : u8 {
     unbound,
     interdomain,
     virtual_interrupt,
-    inter_processor
+    inter_processor,
+    hypervisor
 };
 
 struct Port {
     PortKind kind{PortKind::free};
-    VcpuId vcpu{};            ///< who is told
-    DomainId remote_domain{}; ///< unbound: who may bind; interdomain: the other side
-    EventPort remote_port{};  ///< interdomain
-    u32 virtual_interrupt{};  ///< VIRQ_*
+    VcpuId vcpu{};                      ///< who is told
+    DomainId remote_domain{};           ///< unbound: who may bind; interdomain: the other side
+    EventPort remote_port{};            ///< interdomain
+    u32 virtual_interrupt{};            ///< VIRQ_*
+    events::HypervisorPort* consumer{}; ///< hypervisor: who is told of the guest's sends
 };
 
 class EventChannels {
@@ -38,6 +41,7 @@ class EventChannels {
     [[nodiscard]] Result<EventPort, Errno> bind_virtual_interrupt(u32 virq, VcpuId vcpu);
     [[nodiscard]] Result<EventPort, Errno> bind_inter_processor(VcpuId vcpu);
     [[nodiscard]] Result<EventPort, Errno> allocate_unbound(DomainId remote);
+    [[nodiscard]] Result<EventPort, Errno> allocate_hypervisor(events::HypervisorPort& consumer);
     /// Connects a new port to one that allocate_unbound() of the same domain made for `self`.
     [[nodiscard]] Result<EventPort, Errno>
     bind_to_own(EventPort remote, DomainId self, VcpuId vcpu);

@@ -64,6 +64,16 @@ class XenAbi final : public domain::GuestAbi {
     /// Raises a virtual interrupt that exists once per domain, e.g. VIRQ_CONSOLE. Any CPU.
     void raise_virtual_interrupt(domain::Domain& domain, u32 virq);
 
+    /// A port of `domain` that `remote` may bind, made on the domain's behalf before it runs: the
+    /// store's. Any CPU.
+    [[nodiscard]] Result<EventPort, Errno> allocate_port(domain::Domain& domain, DomainId remote);
+    /// A port of `domain` whose other end is the hypervisor: what the domain sends there goes to
+    /// `consumer`, which outlives the domain. The domain cannot close it. Any CPU.
+    [[nodiscard]] Result<EventPort, Errno>
+    allocate_hypervisor_port(domain::Domain& domain, events::HypervisorPort& consumer);
+    /// Sends on such a port towards the domain. Any CPU.
+    void notify(domain::Domain& domain, EventPort port);
+
     [[nodiscard]] Machine& machine() { return machine_; }
     [[nodiscard]] ControlHandler* control() { return control_; }
 
