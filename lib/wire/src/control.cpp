@@ -34,7 +34,7 @@ Result<Info, CursorError> decode_info(std::span<const u8> bytes) {
     const u8 has_tpm = RAVELIN_TRY(reader.byte());
     const u8 reserved = RAVELIN_TRY(reader.byte());
     if (launch < 1 || launch > 3 || dma < 1 || dma > 2 || has_tpm > 1 || reserved != 0)
-        return Failure{CursorError::trailing};
+        return Failure{CursorError::bad_value};
     out.launch = static_cast<Launch>(launch);
     out.dma = static_cast<DmaState>(dma);
     out.has_tpm = has_tpm == 1;
@@ -66,7 +66,7 @@ Result<LogRequest, CursorError> decode_log_request(std::span<const u8> bytes) {
     out.offset = RAVELIN_TRY(reader.integer<u64>());
     (void)RAVELIN_TRY(reader.expect_end());
     if (log > static_cast<u32>(Log::console))
-        return Failure{CursorError::trailing};
+        return Failure{CursorError::bad_value};
     out.log = static_cast<Log>(log);
     return out;
 }

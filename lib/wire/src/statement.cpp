@@ -14,6 +14,8 @@ StatementError convert(CursorError error) {
         return StatementError::trailing;
     case CursorError::full:
         return StatementError::full;
+    case CursorError::bad_value:
+        return StatementError::bad_value;
     }
     return StatementError::truncated;
 }

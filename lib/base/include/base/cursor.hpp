@@ -15,6 +15,7 @@ enum class CursorError : u8 {
     truncated, ///< fewer bytes are left than the read asks for
     trailing,  ///< bytes are left where none may be
     full,      ///< a writer has no room
+    bad_value, ///< a field that may not have this value
 };
 
 enum class Endian : u8 { little, big };

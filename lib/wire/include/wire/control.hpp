@@ -24,6 +24,20 @@ enum class Operation : u64 {
     statement = 4,  ///< StatementRequest → evidence, see wire/statement.hpp
     log_read = 5,   ///< LogRequest → bytes of the log from the offset on, empty at its end
     audit_read = 6,
+    // Of domains: the messages are in wire/vm_control.hpp.
+    vm_create = 16,          ///< VmCreate → VmReference
+    vm_load = 17,            ///< VmLoad → nothing
+    vm_seal = 18,            ///< VmReference → LaunchDigest; EAGAIN while it is being built
+    vm_unpause = 19,         ///< VmReference → nothing
+    vm_pause = 20,           ///< VmReference → nothing
+    vm_destroy = 21,         ///< VmReference → nothing; EAGAIN while it is dying
+    vm_list = 22,            ///< VmListRequest → VmSummary records
+    vm_info = 23,            ///< VmReference → VmInfo
+    vm_memory = 24,          ///< VmMemory → nothing
+    vm_schedule = 25,        ///< VmSchedule → nothing
+    console_read = 26,       ///< ConsoleRead → ConsoleText
+    console_write = 27,      ///< ConsoleWrite → ConsoleTaken
+    vm_shutdown_reason = 28, ///< VmReference → VmStop
 };
 
 /// No request is longer (a TPM command), no response either.
@@ -32,11 +46,15 @@ constexpr usize max_response = 4096;
 
 /// Errors, as Linux and Xen number them; returned negated.
 constexpr i64 eperm = 1;
+constexpr i64 esrch = 3;
 constexpr i64 eio = 5;
 constexpr i64 enxio = 6;
 constexpr i64 e2big = 7;
 constexpr i64 eagain = 11;
+constexpr i64 enomem = 12;
+constexpr i64 efault = 14;
 constexpr i64 ebusy = 16;
+constexpr i64 eexist = 17;
 constexpr i64 einval = 22;
 constexpr i64 enobufs = 105;
 constexpr i64 enosys = 38;
