@@ -43,6 +43,8 @@ TEST_F(ConsoleTest, WaitsForLinesInOrderAndReturnsGroups) {
 
 TEST_F(ConsoleTest, FailedWaitConsumesNothing) {
     print("first\nsecond\n");
+    while (console_.text() != "first\nsecond\n")
+        std::this_thread::sleep_for(1ms);
     EXPECT_THAT(failure_of("third"), HasSubstr("  | second"));
     console_.wait_for("first", 5s);
 }

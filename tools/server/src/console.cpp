@@ -2,6 +2,7 @@
 // See the header. Matching is line by line: std::regex recurses with the length of its subject.
 #include "tools/server/console.hpp"
 
+#include "tools/server/deadline.hpp"
 #include "tools/server/error.hpp"
 #include "tools/server/process.hpp"
 
@@ -90,15 +91,17 @@ bool Console::find(const std::string& pattern, std::vector<std::string>& groups)
 
 std::vector<std::string> Console::wait_for(const std::string& pattern,
                                            std::chrono::milliseconds timeout) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
     std::vector<std::string> groups;
     std::unique_lock guard{lock_};
+    const Deadline deadline{timeout, emulator_};
     const std::size_t at_call = consumed_;
     while (!find(pattern, groups)) {
-        const bool late =
-            !closed_ && changed_.wait_until(guard, deadline) == std::cv_status::timeout;
-        if (!late && !closed_)
+        const auto left = deadline.left();
+        const bool late = left == std::chrono::milliseconds{};
+        if (!late && !closed_) {
+            changed_.wait_for(guard, left);
             continue;
+        }
         if (find(pattern, groups))
             break;
         consumed_ = at_call;
@@ -131,12 +134,24 @@ bool Console::closed() const {
 
 bool Console::wait_until_closed(std::chrono::milliseconds timeout) {
     std::unique_lock guard{lock_};
-    return changed_.wait_for(guard, timeout, [this] { return closed_; });
+    const Deadline deadline{timeout, emulator_};
+    while (!closed_) {
+        const auto left = deadline.left();
+        if (left == std::chrono::milliseconds{})
+            return false;
+        changed_.wait_for(guard, left);
+    }
+    return true;
 }
 
 void Console::set_echo(Echo echo) {
     const std::scoped_lock guard{lock_};
     echo_ = echo;
+}
+
+void Console::set_emulator(pid_t emulator) {
+    const std::scoped_lock guard{lock_};
+    emulator_ = emulator;
 }
 
 void Console::explain_end(std::function<std::string()> explanation) {

@@ -41,6 +41,7 @@ Machine::Machine(const MachineConfig& config, SoftwareTpm* tpm, Console::Echo ec
     qemu_ = std::make_unique<Process>(options);
     console_ =
         std::make_unique<Console>(std::move(serial.ours), directory_.path() / "serial.log", echo);
+    console_->set_emulator(qemu_->pid());
     console_->explain_end([this] { return emulator_output(); });
     monitor_ = std::move(monitor.ours);
 }

@@ -2,6 +2,7 @@
 // See the header.
 #include "tools/server/process.hpp"
 
+#include "tools/server/deadline.hpp"
 #include "tools/server/error.hpp"
 
 #include <cerrno>
@@ -93,8 +94,8 @@ std::optional<int> Process::poll() {
 }
 
 std::optional<int> Process::wait(std::chrono::milliseconds timeout) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
-    while (!poll() && std::chrono::steady_clock::now() < deadline)
+    const Deadline deadline{timeout, pid_};
+    while (!poll() && deadline.left() > std::chrono::milliseconds{})
         std::this_thread::sleep_for(std::chrono::milliseconds{5});
     return poll();
 }

@@ -12,8 +12,10 @@
 #include <fstream>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <thread>
 #include <vector>
 
@@ -54,6 +56,8 @@ class Console {
     /// Waits until the machine closes the line; false when it did not within `timeout`.
     [[nodiscard]] bool wait_until_closed(std::chrono::milliseconds timeout);
     void set_echo(Echo echo);
+    /// Whose lack of CPU time the time limits of later waits leave out (deadline.hpp).
+    void set_emulator(pid_t emulator);
     /// What to add to the error of a wait that the machine's end cut short: the emulator's own
     /// words.
     void explain_end(std::function<std::string()> explanation);
@@ -70,6 +74,7 @@ class Console {
     std::size_t consumed_{0};
     bool closed_{false};
     Echo echo_;
+    std::optional<pid_t> emulator_;
     std::function<std::string()> explanation_;
     TextCleaner cleaner_;
     std::thread reader_;

@@ -33,7 +33,7 @@ class Process {
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// The exit status (128 + signal when killed) once it ended; nothing while it runs.
     [[nodiscard]] std::optional<int> poll();
-    /// Waits up to `timeout`.
+    /// Waits up to `timeout`, not counting the time in which the child had no CPU (deadline.hpp).
     [[nodiscard]] std::optional<int> wait(std::chrono::milliseconds timeout);
     void kill();
 
