@@ -31,7 +31,17 @@ constexpr Entry entries[] = {
       XENMEM_maximum_reservation,
       "memory_op.maximum_reservation",
       Operation::ask_own_layout},
-     reservation},
+     maximum_reservation},
+    {{__HYPERVISOR_memory_op,
+      XENMEM_decrease_reservation,
+      "memory_op.decrease_reservation",
+      Operation::change_own_memory},
+     decrease_reservation},
+    {{__HYPERVISOR_memory_op,
+      XENMEM_populate_physmap,
+      "memory_op.populate_physmap",
+      Operation::change_own_memory},
+     populate_physmap},
     {{__HYPERVISOR_memory_op,
       XENMEM_add_to_physmap,
       "memory_op.add_to_physmap",
@@ -44,6 +54,11 @@ constexpr Entry entries[] = {
       "memory_op.remove_from_physmap",
       Operation::change_own_layout},
      remove_from_physmap},
+    {{__HYPERVISOR_memory_op,
+      XENMEM_add_to_physmap_batch,
+      "memory_op.add_to_physmap_batch",
+      Operation::change_own_layout},
+     add_to_physmap_batch},
     {{__HYPERVISOR_multicall, any_sub_operation, "multicall", Operation::batch}, multicall},
     {{__HYPERVISOR_set_timer_op, any_sub_operation, "set_timer_op", Operation::use_own_timer},
      set_timer},
@@ -92,6 +107,23 @@ constexpr Entry entries[] = {
      console_write},
     {{__HYPERVISOR_console_io, CONSOLEIO_read, "console_io.read", Operation::read_console},
      console_read},
+    {{__HYPERVISOR_grant_table_op,
+      GNTTABOP_map_grant_ref,
+      "grant_table_op.map_grant_ref",
+      Operation::use_grants},
+     grant_map},
+    {{__HYPERVISOR_grant_table_op,
+      GNTTABOP_unmap_grant_ref,
+      "grant_table_op.unmap_grant_ref",
+      Operation::use_grants},
+     grant_unmap},
+    {{__HYPERVISOR_grant_table_op,
+      GNTTABOP_setup_table,
+      "grant_table_op.setup_table",
+      Operation::ask_grants},
+     grant_setup_table},
+    {{__HYPERVISOR_grant_table_op, GNTTABOP_copy, "grant_table_op.copy", Operation::use_grants},
+     grant_copy},
     {{__HYPERVISOR_grant_table_op,
       GNTTABOP_query_size,
       "grant_table_op.query_size",
@@ -294,6 +326,9 @@ Outcome dispatch(Call& call, u64 number) {
     u32 sub_operation = static_cast<u32>(call.arguments[0]);
     if (entry_index.takes_any[number])
         sub_operation = 0;
+    // memory_op carries where to go on above its number. [xen/memory.h, MEMOP_EXTENT_SHIFT]
+    if (number == __HYPERVISOR_memory_op)
+        sub_operation &= memory_operation_mask;
     if (sub_operation >= sub_operations)
         return Failure{Errno::not_implemented};
     const u8 found = entry_index.entry[number][sub_operation];

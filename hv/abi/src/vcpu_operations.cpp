@@ -75,6 +75,7 @@ Outcome register_vcpu_info(Call& call) {
             call.domain.memory().bytes(where.frame).subspan(where.offset, sizeof(vcpu_info));
         std::copy(old.begin(), old.end(), now.begin());
     }
+    unshare(call.abi, own.info);
     own.info = where;
     publish_time(call.abi, call.domain, call.state, own);
     vcpu->request_event_check();
@@ -91,10 +92,12 @@ Outcome register_vcpu_time(Call& call) {
     if (!physical)
         return Failure{Errno::fault};
     VcpuState& own = call.state.vcpus[vcpu->id().raw()];
-    own.time = RAVELIN_TRY(share(call,
-                                 GuestFrame::of(physical.value()).raw(),
-                                 physical.value().page_offset(),
-                                 sizeof(vcpu_time_info)));
+    const SharedPlace where = RAVELIN_TRY(share(call,
+                                                GuestFrame::of(physical.value()).raw(),
+                                                physical.value().page_offset(),
+                                                sizeof(vcpu_time_info)));
+    unshare(call.abi, own.time);
+    own.time = where;
     publish_time(call.abi, call.domain, call.state, own);
     return i64{0};
 }
@@ -207,7 +210,7 @@ Outcome multicall(Call& call) {
             return Failure{Errno::fault};
         std::array<u64, 6> arguments{};
         std::copy_n(entry.value().args, arguments.size(), arguments.begin());
-        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments};
+        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments, true};
         // No multicall of multicalls: the stack would be the guest's to fill.
         const Outcome outcome = entry.value().op == __HYPERVISOR_multicall
                                     ? Outcome{Failure{Errno::invalid}}

@@ -9,6 +9,8 @@
 #include <hv/abi/events.hpp>
 #include <hv/abi/xen.hpp>
 #include <hv/domain/vcpu.hpp>
+#include <hv/grants/balloon.hpp>
+#include <hv/grants/grant_table.hpp>
 #include <wire/control.hpp>
 
 #include <array>
@@ -20,6 +22,7 @@ namespace ravelin::hv::abi {
 struct SharedPlace {
     HostFrame frame{};
     u16 offset{};
+    bool pinned{}; ///< in the domain's own RAM; in a page of the hypervisor's if not
 };
 
 struct VcpuState {
@@ -37,12 +40,17 @@ struct ControlBuffers {
     std::array<u8, wire::control::max_response> response{};
 };
 
+/// Where the domain sees the pages that it shares with the hypervisor.
+struct ShownPages {
+    std::optional<GuestFrame> shared_info;
+    std::array<std::optional<GuestFrame>, grants::GrantTable::most_frames> grants;
+};
+
 struct DomainState {
-    static constexpr usize grant_frames = 4;
     HostFrame shared_info{};
-    std::array<HostFrame, grant_frames> grants{};
-    std::optional<GuestFrame> shared_info_at;
-    std::array<std::optional<GuestFrame>, grant_frames> grants_at;
+    Locked<ShownPages> shown;
+    grants::GrantTable grants; ///< has its own locks
+    grants::Balloon balloon;
     std::array<u64, HVM_NR_PARAMS> parameters{};
     std::array<VcpuState, domain::Domain::max_vcpus> vcpus{};
     Locked<EventChannels> events;

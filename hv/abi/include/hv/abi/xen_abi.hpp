@@ -6,6 +6,7 @@
 #include <hv/abi/policy.hpp>
 #include <hv/abi/state.hpp>
 #include <hv/cpu/registers.hpp>
+#include <hv/domain/directory.hpp>
 #include <hv/domain/guest_abi.hpp>
 #include <hv/domain/vcpu.hpp>
 
@@ -41,17 +42,30 @@ class ControlHandler {
     ~ControlHandler() = default;
 };
 
+/// What the ABI reaches beyond the calling domain.
+struct Surroundings {
+    domain::Directory& directory;
+    mm::FrameAllocator& frames;
+    grants::DmaMirror& dma;
+};
+
 enum class SetUpError : u8 { out_of_frames };
 
 class XenAbi final : public domain::GuestAbi {
   public:
-    constexpr XenAbi(Machine& machine, ControlHandler* control)
-        : machine_{machine}, control_{control} {}
+    constexpr XenAbi(Machine& machine, ControlHandler* control, const Surroundings& around)
+        : machine_{machine}, control_{control}, around_{around} {}
 
     /// Gives a domain its shared pages and its state. `tables` provides the frames; they stay the
     /// hypervisor's.
     [[nodiscard]] Status<SetUpError>
     set_up(domain::Domain& domain, DomainState& state, TableMemory& tables);
+    /// Teardown, when no vCPU of the domain runs any more: undoes what it holds of others' memory,
+    /// a bounded part of it a call. True when that is done and no other domain uses its memory
+    /// either; until then its frames and its state stay.
+    [[nodiscard]] bool let_go(domain::Domain& domain);
+    /// After let_go() was true: gives back to `tables` what set_up() and the grant table took.
+    void tear_down(domain::Domain& domain, TableMemory& tables);
 
     [[nodiscard]] i64 hypercall(domain::Vcpu& vcpu,
                                 const domain::HypercallArguments& arguments) override;
@@ -76,10 +90,12 @@ class XenAbi final : public domain::GuestAbi {
 
     [[nodiscard]] Machine& machine() { return machine_; }
     [[nodiscard]] ControlHandler* control() { return control_; }
+    [[nodiscard]] const Surroundings& around() const { return around_; }
 
   private:
     Machine& machine_;
     ControlHandler* control_;
+    Surroundings around_;
 };
 
 } // namespace ravelin::hv::abi
