@@ -93,10 +93,7 @@ class Build : public testing::Test {
     }
 
     test::TestMachine machine;
-    mm::FrameAllocator no_frames;
-    test::NoDevices no_devices;
-    test::OneDomain directory;
-    abi::XenAbi abi{machine, nullptr, abi::Surroundings{directory, no_frames, no_devices}};
+    abi::XenAbi abi{machine, nullptr};
     std::vector<u8> kernel = PvhElf{}.file();
     std::vector<u8> ramdisk = std::vector<u8>(5000, u8{0x77});
     Silent observer;
