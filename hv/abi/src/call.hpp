@@ -13,6 +13,7 @@ struct Call {
     domain::Domain& domain;
     DomainState& state;
     const std::array<u64, 6>& arguments;
+    bool in_multicall{false};
 
     [[nodiscard]] VcpuState& vcpu_state() { return state.vcpus[vcpu.id().raw()]; }
     /// Copies the structure that argument `index` points to, once.
@@ -51,6 +52,10 @@ Outcome reservation(Call& call);
 Outcome memory_map(Call& call);
 Outcome add_to_physmap(Call& call);
 Outcome remove_from_physmap(Call& call);
+Outcome add_to_physmap_batch(Call& call);
+Outcome maximum_reservation(Call& call);
+Outcome populate_physmap(Call& call);
+Outcome decrease_reservation(Call& call);
 // event_channel_op
 Outcome bind_interdomain(Call& call);
 Outcome bind_virq(Call& call);
@@ -62,9 +67,6 @@ Outcome bind_ipi(Call& call);
 Outcome bind_vcpu(Call& call);
 Outcome unmask(Call& call);
 Outcome reset_events(Call& call);
-Outcome init_control(Call& call);
-Outcome expand_array(Call& call);
-Outcome set_priority(Call& call);
 // vcpu_op, timers
 Outcome vcpu_is_up(Call& call);
 Outcome get_runstate(Call& call);
@@ -80,15 +82,20 @@ Outcome yield(Call& call);
 Outcome block(Call& call);
 Outcome shutdown(Call& call);
 Outcome poll(Call& call);
-// console_io, hvm_op, grant_table_op, physdev_op, vm_assist, control
+// grant_table_op
+Outcome grant_map(Call& call);
+Outcome grant_unmap(Call& call);
+Outcome grant_setup_table(Call& call);
+Outcome grant_copy(Call& call);
+Outcome grant_query_size(Call& call);
+Outcome grant_set_version(Call& call);
+Outcome grant_get_version(Call& call);
+// console_io, hvm_op, physdev_op, vm_assist, control
 Outcome console_write(Call& call);
 Outcome console_read(Call& call);
 Outcome set_parameter(Call& call);
 Outcome get_parameter(Call& call);
 Outcome set_upcall_vector(Call& call);
-Outcome grant_query_size(Call& call);
-Outcome grant_set_version(Call& call);
-Outcome grant_get_version(Call& call);
 Outcome device_described(Call& call);
 Outcome vm_assist(Call& call);
 Outcome control(Call& call);
@@ -98,9 +105,27 @@ Outcome multicall(Call& call);
 Outcome dispatch(Call& call, u64 number);
 
 // Shared by the handlers.
-/// The place of a structure of `size` bytes at guest frame + offset; it must be RAM and fit the
-/// frame.
+/// Marks a port of the domain pending, and its vCPU. Any CPU.
+void raise_port(domain::Domain& domain, DomainState& state, EventPort port);
+/// The place of a structure of `size` bytes at guest frame + offset; it must be RAM of the domain's
+/// own and fit the frame, which stays pinned until unshare().
 [[nodiscard]] Result<SharedPlace, Errno> share(Call& call, u64 guest_frame, u64 offset, usize size);
+/// The hypervisor writes there no more.
+void unshare(XenAbi& abi, std::optional<SharedPlace>& place);
+/// Makes the guest execute the hypercall instruction again, with these first arguments: for the
+/// rest of a hypercall of many parts. What this one returns does not reach the guest. Not in a
+/// multicall.
+void continue_later(Call& call, const std::array<u64, 3>& arguments);
+/// Guest frames from here on do not exist: 48 bits of address.
+constexpr u64 frame_limit = u64{1} << 36;
+/// The operation's number in memory_op's first argument; above it, where to go on.
+constexpr u32 memory_operation_mask = 63;
+constexpr unsigned memory_extent_shift = 6;
+[[nodiscard]] inline bool names_caller(const Call& call, domid_t id) {
+    return id == DOMID_SELF || id == call.domain.id().raw();
+}
+/// Parts of one hypercall that run before the guest may take interrupts.
+constexpr u64 parts_at_once = 64;
 /// Writes the current time where the guest looks for it.
 void publish_time(XenAbi& abi, domain::Domain& domain, DomainState& state, VcpuState& vcpu);
 /// System time in nanoseconds.

@@ -83,32 +83,4 @@ Outcome device_described(Call&) {
     return i64{0};
 }
 
-Outcome grant_query_size(Call& call) {
-    auto query = RAVELIN_TRY(call.read<gnttab_query_size>(1));
-    if (query.dom != DOMID_SELF && query.dom != call.domain.id().raw())
-        query.status = GNTST_permission_denied;
-    else {
-        query.nr_frames = 1;
-        query.max_nr_frames = DomainState::grant_frames;
-        query.status = GNTST_okay;
-    }
-    (void)RAVELIN_TRY(call.write(1, query));
-    return i64{0};
-}
-
-Outcome grant_set_version(Call& call) {
-    auto wanted = RAVELIN_TRY(call.read<gnttab_set_version>(1));
-    if (wanted.version != 1)
-        return Failure{Errno::not_implemented};
-    (void)RAVELIN_TRY(call.write(1, wanted));
-    return i64{0};
-}
-
-Outcome grant_get_version(Call& call) {
-    auto query = RAVELIN_TRY(call.read<gnttab_get_version>(1));
-    query.version = 1;
-    (void)RAVELIN_TRY(call.write(1, query));
-    return i64{0};
-}
-
 } // namespace ravelin::hv::abi

@@ -7,43 +7,39 @@
 namespace ravelin::hv::abi {
 namespace {
 
-bool names_caller(const Call& call, u16 id) {
-    return id == DOMID_SELF || id == call.domain.id().raw();
-}
-
-u64 ram_frames(domain::Domain& domain) {
-    u64 bytes = 0;
-    for (const domain::MemoryRegion& region : domain.memory_map()) {
-        if (region.kind == domain::MemoryKind::ram)
-            bytes += region.size.raw();
-    }
-    return bytes >> page_shift;
-}
-
 Errno to_errno(stage2::Error error) {
     return error == stage2::Error::out_of_frames ? Errno::no_memory : Errno::invalid;
 }
 
-/// Whether a guest frame shows one of the pages the hypervisor writes to.
-bool is_shared_page(const DomainState& state, GuestFrame frame) {
-    return state.shared_info_at == frame ||
-           std::find(state.grants_at.begin(), state.grants_at.end(), frame) !=
-               state.grants_at.end();
+Errno to_errno(grants::BalloonError error) {
+    switch (error) {
+    case grants::BalloonError::in_use:
+        return Errno::busy;
+    case grants::BalloonError::no_memory:
+    case grants::BalloonError::over_limit:
+        return Errno::no_memory;
+    case grants::BalloonError::bad_page:
+        break;
+    }
+    return Errno::invalid;
 }
 
-/// Shows `page` at `to`, where a page of the domain's own may be, and nowhere else.
+/// Shows `page` at `to` and nowhere else. A page of the domain's own that was there is given up, as
+/// Xen does; another's or the hypervisor's stays, and this is refused.
 Status<Errno> show(Call& call, HostFrame page, std::optional<GuestFrame>& shown_at, GuestFrame to) {
     auto& table = call.domain.stage2();
-    if (is_shared_page(call.state, to) && shown_at != to)
-        return Failure{Errno::busy};
+    if (shown_at == to)
+        return Unit{};
+    if (table.translate(to.address())) {
+        if (const auto given_up = call.state.balloon.release(to); !given_up)
+            return Failure{given_up.error() == grants::BalloonError::bad_page
+                               ? Errno::busy
+                               : to_errno(given_up.error())};
+    }
     if (shown_at) {
-        if (const auto hidden = table.unmap(shown_at->address(), Bytes{page_size}); !hidden)
+        if (const auto hidden = table.unmap_page(shown_at->address(), page.address()); !hidden)
             return Failure{to_errno(hidden.error())};
         shown_at.reset();
-    } else if (table.translate(to.address())) {
-        // The frame behind it stays the domain's until it is destroyed.
-        if (const auto hidden = table.unmap(to.address(), Bytes{page_size}); !hidden)
-            return Failure{to_errno(hidden.error())};
     }
     const auto mapped = table.map(to.address(),
                                   page.address(),
@@ -56,15 +52,89 @@ Status<Errno> show(Call& call, HostFrame page, std::optional<GuestFrame>& shown_
     return Unit{};
 }
 
+/// One page of add_to_physmap(). Only the hypervisor's shared pages can be asked for: no space here
+/// names another domain's memory.
+Outcome add_page(Call& call, unsigned space, u64 index, GuestFrame to) {
+    if (to.raw() >= frame_limit)
+        return Failure{Errno::invalid};
+    if (space == XENMAPSPACE_shared_info && index == 0) {
+        (void)RAVELIN_TRY(call.state.shown.with([&call, to](ShownPages& shown) {
+            return show(call, call.state.shared_info, shown.shared_info, to);
+        }));
+        return i64{0};
+    }
+    if (space == XENMAPSPACE_grant_table) {
+        if (index >= grants::GrantTable::most_frames)
+            return Failure{Errno::invalid};
+        const auto frame = call.state.grants.frame(static_cast<u32>(index));
+        if (!frame)
+            return Failure{Errno::no_memory};
+        (void)RAVELIN_TRY(call.state.shown.with([&call, &frame, index, to](ShownPages& shown) {
+            return show(call, frame.value(), shown.grants[index], to);
+        }));
+        return i64{0};
+    }
+    return Failure{Errno::not_implemented};
+}
+
+/// Runs `one` on each extent of a request; how many succeeded, up to the first that did not.
+template <typename Body> Outcome for_each_extent(Call& call, Body&& one) {
+    constexpr u32 largest_order = 9;
+    const auto request = RAVELIN_TRY(call.read<xen_memory_reservation>(1));
+    const u64 first = call.arguments[0] >> memory_extent_shift;
+    if (!names_caller(call, request.domid))
+        return Failure{Errno::not_permitted};
+    if (request.nr_extents > ~u64{0} >> memory_extent_shift || first > request.nr_extents ||
+        request.extent_order > largest_order)
+        return static_cast<i64>(first);
+    const u64 pages = u64{1} << request.extent_order;
+    const u64 now = std::min(request.nr_extents - first, std::max(parts_at_once / pages, u64{1}));
+    // SAFETY: a guest handle is the guest's pointer, used as a number only.
+    const GuestVirtual list{reinterpret_cast<u64>(request.extent_start.p)};
+    for (u64 i = first; i < first + now; ++i) {
+        const auto start = call.vcpu.copy_in_value<u64>(list + i * sizeof(u64));
+        if (!start || start.value() >= frame_limit || !one(GuestFrame{start.value()}, pages))
+            return static_cast<i64>(i);
+    }
+    if (first + now < request.nr_extents && !call.in_multicall)
+        continue_later(
+            call,
+            {(call.arguments[0] & memory_operation_mask) | (first + now) << memory_extent_shift,
+             call.arguments[1],
+             call.arguments[2]});
+    return static_cast<i64>(first + now);
+}
+
 } // namespace
 
 Result<SharedPlace, Errno> share(Call& call, u64 guest_frame, u64 offset, usize size) {
-    if (offset > page_size - size || offset % 8 != 0)
+    if (offset > page_size - size || offset % 8 != 0 || guest_frame >= frame_limit)
         return Failure{Errno::invalid};
-    const auto frame = call.domain.memory().frame(GuestFrame{guest_frame}, Access::read_write);
-    if (!frame)
+    const auto& memory = call.domain.memory();
+    const auto frame = memory.frame(GuestFrame{guest_frame}, Access::read_write);
+    auto& frames = call.abi.around().frames;
+    if (!frame || !frames.pin(frame.value(), call.domain.id()))
         return Failure{Errno::invalid};
-    return SharedPlace{frame.value(), static_cast<u16>(offset)};
+    const auto again = memory.frame(GuestFrame{guest_frame}, Access::read_write);
+    if (!again || again.value() != frame.value()) {
+        frames.unpin(frame.value()); // it left in between
+        return Failure{Errno::invalid};
+    }
+    return SharedPlace{frame.value(), static_cast<u16>(offset), true};
+}
+
+void unshare(XenAbi& abi, std::optional<SharedPlace>& place) {
+    if (place && place->pinned)
+        abi.around().frames.unpin(place->frame);
+    place.reset();
+}
+
+void continue_later(Call& call, const std::array<u64, 3>& arguments) {
+    auto& registers = call.vcpu.registers();
+    registers[cpu::Register::rdi] = arguments[0];
+    registers[cpu::Register::rsi] = arguments[1];
+    registers[cpu::Register::rdx] = arguments[2];
+    call.vcpu.repeat_hypercall();
 }
 
 Outcome maximum_ram_page(Call& call) {
@@ -80,7 +150,39 @@ Outcome reservation(Call& call) {
     const auto id = RAVELIN_TRY(call.read<domid_t>(1));
     if (!names_caller(call, id))
         return Failure{Errno::not_permitted};
-    return static_cast<i64>(ram_frames(call.domain));
+    return static_cast<i64>(call.state.balloon.current());
+}
+
+Outcome maximum_reservation(Call& call) {
+    const auto id = RAVELIN_TRY(call.read<domid_t>(1));
+    if (!names_caller(call, id))
+        return Failure{Errno::not_permitted};
+    return static_cast<i64>(call.state.balloon.maximum());
+}
+
+Outcome populate_physmap(Call& call) {
+    grants::Balloon& balloon = call.state.balloon;
+    return for_each_extent(call, [&balloon](GuestFrame start, u64 pages) {
+        for (u64 i = 0; i < pages; ++i) {
+            if (start.raw() + i < frame_limit && balloon.populate(start + i))
+                continue;
+            while (i-- > 0) // what the guest may have granted meanwhile stays
+                (void)balloon.release(start + i).is_ok();
+            return false;
+        }
+        return true;
+    });
+}
+
+Outcome decrease_reservation(Call& call) {
+    grants::Balloon& balloon = call.state.balloon;
+    return for_each_extent(call, [&balloon](GuestFrame start, u64 pages) {
+        for (u64 i = 0; i < pages; ++i) {
+            if (start.raw() + i >= frame_limit || !balloon.release(start + i))
+                return false;
+        }
+        return true;
+    });
 }
 
 Outcome memory_map(Call& call) {
@@ -108,21 +210,41 @@ Outcome add_to_physmap(Call& call) {
     const auto request = RAVELIN_TRY(call.read<xen_add_to_physmap>(1));
     if (!names_caller(call, request.domid))
         return Failure{Errno::not_permitted};
-    const GuestFrame to{request.gpfn};
-    if (to.raw() >= u64{1} << 36)
+    return add_page(call, request.space, request.idx, GuestFrame{request.gpfn});
+}
+
+Outcome add_to_physmap_batch(Call& call) {
+    const auto request = RAVELIN_TRY(call.read<xen_add_to_physmap_batch>(1));
+    if (!names_caller(call, request.domid))
+        return Failure{Errno::not_permitted};
+    const u64 first = call.arguments[0] >> memory_extent_shift;
+    if (first > request.size)
         return Failure{Errno::invalid};
-    if (request.space == XENMAPSPACE_shared_info && request.idx == 0) {
-        (void)RAVELIN_TRY(show(call, call.state.shared_info, call.state.shared_info_at, to));
-        return i64{0};
+    const u64 now = std::min<u64>(request.size - first, parts_at_once);
+    if (first + now < request.size && call.in_multicall)
+        return Failure{Errno::too_big};
+    // SAFETY: guest handles are the guest's pointers, used as numbers only.
+    const GuestVirtual indexes{reinterpret_cast<u64>(request.idxs.p)};
+    // SAFETY: as above.
+    const GuestVirtual pages{reinterpret_cast<u64>(request.gpfns.p)};
+    // SAFETY: as above.
+    const GuestVirtual errors{reinterpret_cast<u64>(request.errs.p)};
+    for (u64 i = first; i < first + now; ++i) {
+        const auto index = call.vcpu.copy_in_value<u64>(indexes + i * sizeof(u64));
+        const auto page = call.vcpu.copy_in_value<u64>(pages + i * sizeof(u64));
+        if (!index || !page)
+            return Failure{Errno::fault};
+        const auto error = static_cast<i32>(
+            to_register(add_page(call, request.space, index.value(), GuestFrame{page.value()})));
+        (void)RAVELIN_TRY(call.write_at(errors + i * sizeof(i32), error));
     }
-    if (request.space == XENMAPSPACE_grant_table) {
-        if (request.idx >= DomainState::grant_frames)
-            return Failure{Errno::invalid};
-        (void)RAVELIN_TRY(
-            show(call, call.state.grants[request.idx], call.state.grants_at[request.idx], to));
-        return i64{0};
-    }
-    return Failure{Errno::not_implemented};
+    if (first + now < request.size)
+        continue_later(
+            call,
+            {(call.arguments[0] & memory_operation_mask) | (first + now) << memory_extent_shift,
+             call.arguments[1],
+             call.arguments[2]});
+    return i64{0};
 }
 
 Outcome remove_from_physmap(Call& call) {
@@ -130,21 +252,27 @@ Outcome remove_from_physmap(Call& call) {
     if (!names_caller(call, request.domid))
         return Failure{Errno::not_permitted};
     const GuestFrame from{request.gpfn};
-    // Only shown pages go: a frame of RAM may hold a structure that the hypervisor writes to.
-    const auto hide = [&call, from](std::optional<GuestFrame>& shown_at) -> Outcome {
-        if (const auto hidden = call.domain.stage2().unmap(from.address(), Bytes{page_size});
-            !hidden)
-            return Failure{to_errno(hidden.error())};
-        shown_at.reset();
-        return i64{0};
-    };
-    if (call.state.shared_info_at == from)
-        return hide(call.state.shared_info_at);
-    for (auto& shown_at : call.state.grants_at) {
-        if (shown_at == from)
-            return hide(shown_at);
-    }
-    return Failure{Errno::invalid};
+    // Only shown pages go: RAM leaves by decrease_reservation, granted pages by their handles.
+    return call.state.shown.with([&call, from](ShownPages& shown) -> Outcome {
+        const auto hide = [&call, from](std::optional<GuestFrame>& shown_at,
+                                        HostFrame page) -> Outcome {
+            if (const auto hidden = call.domain.stage2().unmap_page(from.address(), page.address());
+                !hidden)
+                return Failure{to_errno(hidden.error())};
+            shown_at.reset();
+            return i64{0};
+        };
+        if (shown.shared_info == from)
+            return hide(shown.shared_info, call.state.shared_info);
+        for (u32 i = 0; i < shown.grants.size(); ++i) {
+            if (shown.grants[i] != from)
+                continue;
+            const auto frame = call.state.grants.frame(i);
+            return frame ? hide(shown.grants[i], frame.value())
+                         : Outcome{Failure{Errno::no_memory}};
+        }
+        return Failure{Errno::invalid};
+    });
 }
 
 } // namespace ravelin::hv::abi

@@ -66,19 +66,17 @@ Outcome register_vcpu_info(Call& call) {
     const auto request = RAVELIN_TRY(call.read<vcpu_register_vcpu_info>(2));
     const SharedPlace where =
         RAVELIN_TRY(share(call, request.mfn, request.offset, sizeof(vcpu_info)));
-    // Under the channels' lock: an event that another CPU raises lands in one place or the other.
-    call.state.events.with([&](events::Channels&) {
-        if (own.info) {
-            // What was pending at the old place is pending at the new one.
-            const auto old = call.domain.memory()
-                                 .bytes(own.info->frame)
-                                 .subspan(own.info->offset, sizeof(vcpu_info));
-            const auto now =
-                call.domain.memory().bytes(where.frame).subspan(where.offset, sizeof(vcpu_info));
-            std::copy(old.begin(), old.end(), now.begin());
-        }
-        own.info = where;
-    });
+    if (own.info) {
+        // What was pending at the old place is pending at the new one.
+        const auto old = call.domain.memory()
+                             .bytes(own.info->frame)
+                             .subspan(own.info->offset, sizeof(vcpu_info));
+        const auto now =
+            call.domain.memory().bytes(where.frame).subspan(where.offset, sizeof(vcpu_info));
+        std::copy(old.begin(), old.end(), now.begin());
+    }
+    unshare(call.abi, own.info);
+    own.info = where;
     publish_time(call.abi, call.domain, call.state, own);
     vcpu->request_event_check();
     return i64{0};
@@ -94,10 +92,12 @@ Outcome register_vcpu_time(Call& call) {
     if (!physical)
         return Failure{Errno::fault};
     VcpuState& own = call.state.vcpus[vcpu->id().raw()];
-    own.time = RAVELIN_TRY(share(call,
-                                 GuestFrame::of(physical.value()).raw(),
-                                 physical.value().page_offset(),
-                                 sizeof(vcpu_time_info)));
+    const SharedPlace where = RAVELIN_TRY(share(call,
+                                                GuestFrame::of(physical.value()).raw(),
+                                                physical.value().page_offset(),
+                                                sizeof(vcpu_time_info)));
+    unshare(call.abi, own.time);
+    own.time = where;
     publish_time(call.abi, call.domain, call.state, own);
     return i64{0};
 }
@@ -210,7 +210,7 @@ Outcome multicall(Call& call) {
             return Failure{Errno::fault};
         std::array<u64, 6> arguments{};
         std::copy_n(entry.value().args, arguments.size(), arguments.begin());
-        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments};
+        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments, true};
         // No multicall of multicalls: the stack would be the guest's to fill.
         const Outcome outcome = entry.value().op == __HYPERVISOR_multicall
                                     ? Outcome{Failure{Errno::invalid}}

@@ -30,12 +30,9 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
     if (!page)
         return Failure{SetUpError::out_of_frames};
     state.shared_info = page.value();
-    for (HostFrame& frame : state.grants) {
-        const auto grant = tables.allocate();
-        if (!grant)
-            return Failure{SetUpError::out_of_frames};
-        frame = grant.value();
-    }
+    if (!state.grants.set_up(domain, tables, around_.frames, around_.dma))
+        return Failure{SetUpError::out_of_frames};
+    state.balloon.set_up(domain, around_.frames, around_.dma);
     state.start_of_time = machine_.now().raw();
     // SAFETY: a page of the hypervisor's own, zeroed, that holds a shared_info.
     auto* shared = reinterpret_cast<shared_info*>(domain.memory().bytes(state.shared_info).data());
@@ -44,15 +41,28 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
     shared->wc_sec_hi = static_cast<u32>(machine_.boot_time_seconds() >> 32);
     for (u16 i = 0; i < std::min<usize>(XEN_LEGACY_MAX_VCPUS, state.vcpus.size()); ++i)
         state.vcpus[i].info =
-            SharedPlace{state.shared_info, static_cast<u16>(i * sizeof(vcpu_info))};
+            SharedPlace{state.shared_info, static_cast<u16>(i * sizeof(vcpu_info)), false};
     domain.set_abi_state(&state);
-    state.delivery.attach(domain);
-    state.events.with([&](events::Channels& channels) {
-        channels.initialise(domain.id(), tables, state.delivery);
-    });
     for (domain::Vcpu* vcpu : domain.vcpus())
         publish_time(*this, domain, state, state.vcpus[vcpu->id().raw()]);
     return Unit{};
+}
+
+bool XenAbi::let_go(domain::Domain& domain) {
+    constexpr u32 mappings_a_call = 64;
+    DomainState& state = *domain.abi_state();
+    for (VcpuState& vcpu : state.vcpus) {
+        unshare(*this, vcpu.info);
+        unshare(*this, vcpu.time);
+    }
+    return state.grants.release_mappings(mappings_a_call) && state.grants.entries_in_use() == 0;
+}
+
+void XenAbi::tear_down(domain::Domain& domain, TableMemory& tables) {
+    DomainState& state = *domain.abi_state();
+    state.grants.tear_down();
+    tables.release(state.shared_info);
+    domain.set_abi_state(nullptr);
 }
 
 domain::CpuidResult XenAbi::cpuid(const domain::Vcpu& vcpu, u32 leaf, u32 subleaf) const {

@@ -66,7 +66,11 @@ void RunLoop::handle_hypercall() {
                                         registers_[Register::r10],
                                         registers_[Register::r8],
                                         registers_[Register::r9]}};
-    result = static_cast<u64>(domain_.guest_abi().hypercall(vcpu_, arguments));
+    const i64 outcome = domain_.guest_abi().hypercall(vcpu_, arguments);
+    if (vcpu_.take_repeat())
+        cpu_.set_next_rip(cpu_.rip() - hypercall_bytes);
+    else
+        result = static_cast<u64>(outcome);
 }
 
 void RunLoop::handle_msr_read() {

@@ -197,7 +197,43 @@ bool map_memory(domain::Domain& domain) {
     return true;
 }
 
+/// The domain that owns devices has tables of theirs; there is one such domain.
+class Mirror final : public grants::DmaMirror {
+  public:
+    bool map(const domain::Domain& domain,
+             GuestFrame at,
+             HostFrame frame,
+             Access access) override {
+        const LockGuard guard{lock_};
+        return !owns_devices(domain) ||
+               dma_domain->map(at.address(), frame.address(), Bytes{page_size}, access).is_ok();
+    }
+    bool unmap(const domain::Domain& domain, GuestFrame at) override {
+        const LockGuard guard{lock_};
+        if (!owns_devices(domain))
+            return true;
+        const auto forgotten = dma_domain->unmap(at.address(), Bytes{page_size});
+        if (!forgotten)
+            log("iommu: page {x} of domain {} stays: {}",
+                at.raw(),
+                domain.id().raw(),
+                iommu::text(forgotten.error()));
+        return forgotten.is_ok();
+    }
+
+  private:
+    static bool owns_devices(const domain::Domain& domain) {
+        return dma_domain.constructed() && domain.id() == device_owner;
+    }
+    SpinLock lock_; ///< of dma_domain once domains run
+};
+constinit Mirror mirror;
+
 } // namespace
+
+grants::DmaMirror& dma_mirror() {
+    return mirror;
+}
 
 bool start_dma_protection() {
     const auto table = firmware_tables().all.find("DMAR");

@@ -6,6 +6,7 @@
 #include <base/result.hpp>
 #include <base/types.hpp>
 #include <hv/domain/domain.hpp>
+#include <hv/grants/dma_mirror.hpp>
 #include <hv/vpci/machine.hpp>
 
 namespace ravelin::hv {
@@ -19,6 +20,9 @@ namespace ravelin::hv {
 /// Lets a device reach exactly the RAM of that domain, as its stage-2 table has it. False when it
 /// cannot be attached. Context: boot CPU, domain built, start_dma_protection() was true.
 [[nodiscard]] bool attach_device(PciAddress device, domain::Domain& domain);
+
+/// Changes of a domain's memory after its devices were attached. Any CPU.
+[[nodiscard]] grants::DmaMirror& dma_mirror();
 
 /// A remapping entry that only `device` may use, to `host_vector` of the boot CPU.
 [[nodiscard]] Result<vpci::InterruptMessage, vpci::RouteError> remap_interrupt(PciAddress device,

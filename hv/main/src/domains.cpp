@@ -66,6 +66,15 @@ constinit AbiMachine abi_machine;
 constinit Lazy<abi::XenAbi> xen_abi;
 constinit svm::Host svm_host;
 constinit Lazy<domain::CpuidPolicy> cpuid_policy;
+/// The static domains live as long as the machine.
+class Domains final : public domain::Directory {
+  public:
+    domain::Reference find(DomainId id) override {
+        domain::Domain* const found = find_domain(id);
+        return found != nullptr ? domain::Reference{*found} : domain::Reference{};
+    }
+};
+constinit Domains directory;
 constinit Slot slots[max_domains];
 usize slot_count = 0;
 
@@ -182,7 +191,8 @@ Status<Refusal> enable_virtualisation() {
 Status<Refusal>
 build_domains(const boot::BootInfo& info, const wire::Manifest& manifest, wire::DmaState dma) {
     read_wall_clock();
-    xen_abi.construct(abi_machine, &control_handler());
+    xen_abi.construct(
+        abi_machine, &control_handler(), abi::Surroundings{directory, frames(), dma_mirror()});
     for (usize i = 0; i < manifest.domain_count(); ++i) {
         const wire::ManifestDomain domain = manifest.domain(i);
         (void)RAVELIN_TRY(build_domain(info, domain, dma));

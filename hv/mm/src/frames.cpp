@@ -103,9 +103,73 @@ Status<FrameError> FrameAllocator::release(HostFrame first, u64 count, DomainId 
     });
     if (!owned)
         return Failure{FrameError::not_owned};
+    if (std::any_of(
+            range.begin(), range.end(), [](const FrameInfo& info) { return info.pins != 0; }))
+        return Failure{FrameError::pinned};
     std::fill(range.begin(), range.end(), FrameInfo{hypervisor_owner, FrameType::free, 0});
     next_ = std::min(next_, first.raw());
     return Unit{};
+}
+
+FrameInfo* FrameAllocator::memory_of(HostFrame frame, DomainId owner) {
+    if (frame.raw() >= frames_.size())
+        return nullptr;
+    FrameInfo& info = frames_[frame.raw()];
+    return info.owner == owner && info.type == FrameType::domain ? &info : nullptr;
+}
+
+Status<FrameError> FrameAllocator::pin(HostFrame frame, DomainId owner) {
+    const LockGuard guard{lock_};
+    FrameInfo* const info = memory_of(frame, owner);
+    if (info == nullptr)
+        return Failure{FrameError::not_owned};
+    if (info->pins == FrameInfo::most_pins)
+        return Failure{FrameError::pinned};
+    ++info->pins;
+    return Unit{};
+}
+
+void FrameAllocator::unpin(HostFrame frame) {
+    const LockGuard guard{lock_};
+    ensure(frame.raw() < frames_.size() && frames_[frame.raw()].pins != 0,
+           "unpinning what is not pinned");
+    --frames_[frame.raw()].pins;
+}
+
+Status<FrameError> FrameAllocator::begin_release(HostFrame frame, DomainId owner) {
+    const LockGuard guard{lock_};
+    FrameInfo* const info = memory_of(frame, owner);
+    if (info == nullptr)
+        return Failure{FrameError::not_owned};
+    if (info->pins != 0)
+        return Failure{FrameError::pinned};
+    info->type = FrameType::leaving;
+    return Unit{};
+}
+
+void FrameAllocator::keep(HostFrame frame) {
+    const LockGuard guard{lock_};
+    ensure(frame.raw() < frames_.size() && frames_[frame.raw()].type == FrameType::leaving,
+           "keeping what does not leave");
+    frames_[frame.raw()].type = FrameType::domain;
+}
+
+u64 FrameAllocator::release_unpinned(HostFrame first, u64 count, DomainId owner) {
+    const LockGuard guard{lock_};
+    const u64 end = std::min<u64>(frames_.size(), first.raw() + count);
+    u64 pinned = 0;
+    for (u64 frame = first.raw(); frame < end; ++frame) {
+        FrameInfo& info = frames_[frame];
+        if (info.owner != owner || info.type < FrameType::domain)
+            continue;
+        if (info.pins != 0) {
+            ++pinned;
+            continue;
+        }
+        info = FrameInfo{hypervisor_owner, FrameType::free, 0};
+        next_ = std::min(next_, frame);
+    }
+    return pinned;
 }
 
 void FrameAllocator::reclaim(HostFrame first, u64 count, FrameType from) {

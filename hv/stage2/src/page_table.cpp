@@ -193,6 +193,21 @@ Status<Error> PageTable::unmap(GuestPhysical guest, Bytes size) {
     return Unit{};
 }
 
+Status<Error> PageTable::unmap_page(GuestPhysical guest, HostPhysical host) {
+    const LockGuard guard{lock_};
+    (void)RAVELIN_TRY(check(guest, Bytes{page_size}));
+    const auto found = translate(guest);
+    if (!found || found->address != host)
+        return Failure{Error::not_mapped};
+    if (found->page_bytes != page_size) {
+        (void)RAVELIN_TRY(split_at(guest.raw()));
+        (void)RAVELIN_TRY(split_at(guest.raw() + page_size));
+    }
+    unmap_in(root_, entry::levels, Range{guest.raw(), guest.raw() + page_size});
+    flush();
+    return Unit{};
+}
+
 void PageTable::unmap_in(HostFrame table, unsigned level, Range range) {
     Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
         const u64 e = load(table, i);

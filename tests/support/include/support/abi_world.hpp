@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,7 @@ class HostMemory final : public TableMemory, public guest::FrameAccess {
             return Failure{TableMemoryError::out_of_frames};
         return HostFrame{next_++};
     }
-    void release(HostFrame) override { ++released; }
-    u64 released{}; ///< frames given back; they are not handed out again
+    void release(HostFrame) override {}
     TablePage page(HostFrame frame) override {
         // SAFETY: a frame is 512 words, aligned as such.
         return TablePage{reinterpret_cast<u64*>(frames_.at(frame.raw()).data()), 512};
@@ -135,20 +135,60 @@ class TestMachine final : public abi::Machine {
     std::string typed;
 };
 
+/// Frames of the host as the allocator sees them: the domain's, and somebody else's.
+class HostFrames final : mm::Scrubber {
+  public:
+    static constexpr DomainId foreign{9};
+    HostFrames(HostMemory& memory, DomainId owner) : memory_{memory} {
+        allocator.initialise(table_, *this);
+        hand_out(HostMemory::first_domain_frame, HostMemory::domain_frames, owner);
+        hand_out(HostMemory::first_foreign_frame, HostMemory::foreign_frames, foreign);
+        scrubs_ = true;
+    }
+    mm::FrameAllocator allocator;
+
+  private:
+    void hand_out(u64 first, u64 count, DomainId owner) {
+        allocator.add_ram(HostFrame{first}, count);
+        const auto block = allocator.allocate_contiguous(count, mm::FrameType::domain, owner);
+        ensure(block.is_ok() && block.value().raw() == first, "frames of a fresh host");
+    }
+    void scrub(HostFrame first, u64 count) override {
+        for (u64 i = 0; scrubs_ && i < count; ++i)
+            std::ranges::fill(memory_.bytes(first + i), u8{0});
+    }
+    HostMemory& memory_;
+    bool scrubs_{false};
+    std::vector<mm::FrameInfo> table_{HostMemory::first_foreign_frame + HostMemory::foreign_frames};
+};
+
+/// A domain without devices.
+class NoDevices final : public grants::DmaMirror {
+  public:
+    bool map(const domain::Domain&, GuestFrame, HostFrame, Access) override { return true; }
+    bool unmap(const domain::Domain&, GuestFrame) override { return true; }
+};
+
+/// A machine of one domain.
+class OneDomain final : public domain::Directory {
+  public:
+    domain::Reference find(DomainId id) override {
+        return only != nullptr && only->id() == id ? domain::Reference{*only} : domain::Reference{};
+    }
+    domain::Domain* only{};
+};
+
 /// One domain with one vCPU and 256 KiB of RAM from guest-physical zero.
 class AbiWorld {
   public:
     explicit AbiWorld(domain::Role role = domain::Role::domain0,
-                      abi::ControlHandler* control = nullptr,
-                      domain::Directory* directory = nullptr,
-                      DomainId id = DomainId{3},
-                      LabelId label = LabelId{0})
-        : xen{machine, control, directory}, guest{domain::Identity{
-                                                      id, domain::Name{"test"}, role, label},
-                                                  stage2::Layout{},
-                                                  memory,
-                                                  memory,
-                                                  xen} {
+                      abi::ControlHandler* control = nullptr)
+        : xen{machine, control, abi::Surroundings{directory, frames.allocator, no_devices}},
+          guest{domain::Identity{id, domain::Name{"test"}, role, LabelId{0}},
+                stage2::Layout{},
+                memory,
+                memory,
+                xen} {
         ensure(guest.stage2().initialise().is_ok(), "stage 2");
         ensure(guest.stage2()
                    .map(GuestPhysical{0},
@@ -161,6 +201,7 @@ class AbiWorld {
         ensure(guest.memory_map().push_back(
                    {GuestPhysical{0}, Bytes{ram_bytes}, domain::MemoryKind::ram}),
                "memory map");
+        directory.only = &guest;
         ensure(xen.set_up(guest, *state, memory).is_ok(), "ABI state");
     }
 
@@ -193,6 +234,9 @@ class AbiWorld {
 
     /// Whether stage 2 shows the guest its own frames and the ABI's pages, and nothing else.
     [[nodiscard]] bool sees_only_its_own() {
+        std::vector<HostFrame> shared{state->shared_info};
+        for (u32 i = 0; i < state->grants.frame_count(); ++i)
+            shared.push_back(state->grants.frame(i).value());
         constexpr u64 frames_looked_at = 0x800;
         for (u64 frame = 0; frame < frames_looked_at; ++frame) {
             const auto found = guest.stage2().translate(GuestFrame{frame}.address());
@@ -201,8 +245,7 @@ class AbiWorld {
             const HostFrame host = HostFrame::of(found->address);
             const bool own = host.raw() >= HostMemory::first_domain_frame &&
                              host.raw() < HostMemory::first_foreign_frame;
-            const bool shown = host == state->shared_info ||
-                               std::ranges::find(state->grants, host) != state->grants.end();
+            const bool shown = std::ranges::find(shared, host) != shared.end();
             if (!own && !shown)
                 return false;
         }
@@ -212,7 +255,12 @@ class AbiWorld {
     static constexpr u64 ram_bytes = HostMemory::domain_frames * page_size;
     static constexpr u64 scratch = 0x8000;
 
+    static constexpr DomainId id{3};
+
     HostMemory memory;
+    HostFrames frames{memory, id};
+    NoDevices no_devices;
+    OneDomain directory;
     TestMachine machine;
     abi::XenAbi xen;
     std::unique_ptr<abi::DomainState> state{std::make_unique<abi::DomainState>()};

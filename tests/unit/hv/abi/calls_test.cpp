@@ -109,7 +109,7 @@ TEST(Grants, answer_sizes_and_version_one) {
     gnttab_query_size size{DOMID_SELF, 0, 0, 0};
     EXPECT_EQ(world.call_with(__HYPERVISOR_grant_table_op, GNTTABOP_query_size, size), 0);
     EXPECT_EQ(size.status, GNTST_okay);
-    EXPECT_EQ(size.max_nr_frames, 4u);
+    EXPECT_EQ(size.max_nr_frames, 64u);
     size.dom = 0;
     EXPECT_EQ(world.call_with(__HYPERVISOR_grant_table_op, GNTTABOP_query_size, size), 0);
     EXPECT_EQ(size.status, GNTST_permission_denied);

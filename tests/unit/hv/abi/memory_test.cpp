@@ -41,7 +41,7 @@ TEST_F(Memory, shared_info_is_shown_where_asked_and_moves) {
 
 TEST_F(Memory, grant_frames_are_shown_and_hidden) {
     EXPECT_EQ(show(XENMAPSPACE_grant_table, 0, 0x500), 0);
-    EXPECT_EQ(host_frame(0x500), world.state->grants[0].raw());
+    EXPECT_EQ(host_frame(0x500), world.state->grants.frame(0).value().raw());
     EXPECT_EQ(hide(0x500), 0);
     EXPECT_EQ(host_frame(0x500), std::nullopt);
     EXPECT_EQ(hide(0x500), -XEN_EINVAL);
@@ -53,7 +53,7 @@ TEST_F(Memory, other_domains_spaces_and_places_are_refused) {
     EXPECT_EQ(show(XENMAPSPACE_gmfn_foreign, 1, 0x10), -XEN_ENOSYS);
     EXPECT_EQ(show(XENMAPSPACE_gmfn, 1, 0x10), -XEN_ENOSYS);
     EXPECT_EQ(show(XENMAPSPACE_dev_mmio, 1, 0x10), -XEN_ENOSYS);
-    EXPECT_EQ(show(XENMAPSPACE_grant_table, 4, 0x10), -XEN_EINVAL);
+    EXPECT_EQ(show(XENMAPSPACE_grant_table, 64, 0x10), -XEN_EINVAL);
     EXPECT_EQ(show(XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status, 0x10), -XEN_EINVAL);
     EXPECT_EQ(show(XENMAPSPACE_shared_info, 0, u64{1} << 40), -XEN_EINVAL);
     EXPECT_EQ(host_frame(0x10), HostMemory::first_domain_frame + 0x10);

@@ -93,7 +93,10 @@ class Build : public testing::Test {
     }
 
     test::TestMachine machine;
-    abi::XenAbi abi{machine, nullptr};
+    mm::FrameAllocator no_frames;
+    test::NoDevices no_devices;
+    test::OneDomain directory;
+    abi::XenAbi abi{machine, nullptr, abi::Surroundings{directory, no_frames, no_devices}};
     std::vector<u8> kernel = PvhElf{}.file();
     std::vector<u8> ramdisk = std::vector<u8>(5000, u8{0x77});
     Silent observer;

@@ -16,8 +16,8 @@ enum class Operation : u8 {
     ask_version,
     ask_own_layout,
     change_own_layout,
+    change_own_memory,
     use_own_events,
-    connect_events,
     use_own_timer,
     use_own_vcpus,
     use_own_parameters,
@@ -25,6 +25,7 @@ enum class Operation : u8 {
     write_console,
     read_console,
     ask_grants,
+    use_grants,
     describe_device,
     use_control,
     batch,
@@ -42,8 +43,11 @@ inline constexpr PolicyLine policy_lines[] = {
     {Operation::ask_version, true, true, "what hypervisor this is and what it offers"},
     {Operation::ask_own_layout, true, true, "the domain's own memory map and sizes"},
     {Operation::change_own_layout, true, true, "where the domain sees its shared pages"},
+    {Operation::change_own_memory,
+     true,
+     true,
+     "how much of its memory the domain has, up to its limit"},
     {Operation::use_own_events, true, true, "event-channel ports of the domain itself"},
-    {Operation::connect_events, true, true, "an event channel with a domain that named the caller"},
     {Operation::use_own_timer, true, true, "the calling vCPU's timer"},
     {Operation::use_own_vcpus, true, true, "the domain's own vCPUs and their shared structures"},
     {Operation::use_own_parameters, true, true, "the domain's own HVM parameters"},
@@ -51,6 +55,7 @@ inline constexpr PolicyLine policy_lines[] = {
     {Operation::write_console, true, true, "text for the hypervisor's console"},
     {Operation::read_console, true, false, "what the operator typed"},
     {Operation::ask_grants, true, true, "the domain's own grant table"},
+    {Operation::use_grants, true, true, "pages that another domain granted to the caller by name"},
     {Operation::describe_device, true, false, "PCI functions that the domain found"},
     {Operation::use_control, true, false, "the hypervisor's own control interface"},
     {Operation::batch, true, true, "several hypercalls, each decided by its own row"},
@@ -86,13 +91,6 @@ inline constexpr AccessMatrix access_matrix = compile_policy();
 
 [[nodiscard]] constexpr bool is_allowed(domain::Role role, Operation operation) {
     return access_matrix[static_cast<usize>(role)][static_cast<usize>(operation)];
-}
-
-/// Whether events, which flow both ways, may join two domains: of one label, or with domain 0, the
-/// trusted subject that serves every label until labels have subjects of their own.
-[[nodiscard]] inline bool may_join(const domain::Domain& one, const domain::Domain& other) {
-    return one.label() == other.label() || one.role() == domain::Role::domain0 ||
-           other.role() == domain::Role::domain0;
 }
 
 } // namespace ravelin::hv::abi

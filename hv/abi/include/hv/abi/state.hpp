@@ -6,9 +6,11 @@
 
 #include <base/lock.hpp>
 #include <base/types.hpp>
+#include <hv/abi/events.hpp>
 #include <hv/abi/xen.hpp>
 #include <hv/domain/vcpu.hpp>
-#include <hv/events/channels.hpp>
+#include <hv/grants/balloon.hpp>
+#include <hv/grants/grant_table.hpp>
 #include <wire/control.hpp>
 
 #include <array>
@@ -16,7 +18,12 @@
 
 namespace ravelin::hv::abi {
 
-using events::SharedPlace;
+/// A place in a guest's RAM that the hypervisor writes to; its frame may not be unmapped.
+struct SharedPlace {
+    HostFrame frame{};
+    u16 offset{};
+    bool pinned{}; ///< in the domain's own RAM; in a page of the hypervisor's if not
+};
 
 struct VcpuState {
     std::optional<SharedPlace>
@@ -24,6 +31,7 @@ struct VcpuState {
     std::optional<GuestVirtual> runstate; ///< where the guest wants its run-state
     std::optional<SharedPlace> time;      ///< a second copy of vcpu_info's time
     std::optional<Vector> upcall_vector;  ///< HVMOP_set_evtchn_upcall_vector
+    EventPort timer_port{};               ///< bound to VIRQ_TIMER; port 0 is none
 };
 
 /// The one copy of a control request, and its response. Too large for a stack.
@@ -32,31 +40,20 @@ struct ControlBuffers {
     std::array<u8, wire::control::max_response> response{};
 };
 
-/// Where the domain's event channels deliver to.
-class Delivery final : public events::Target {
-  public:
-    void attach(domain::Domain& domain) { domain_ = &domain; }
-    [[nodiscard]] u64* pending_word(u32 index) override;
-    [[nodiscard]] u64* mask_word(u32 index) override;
-    [[nodiscard]] u64* selector(VcpuId vcpu) override;
-    void notify(VcpuId vcpu) override;
-    [[nodiscard]] std::span<u8, page_size> bytes(HostFrame frame) override;
-
-  private:
-    [[nodiscard]] u64* shared_word(usize offset);
-    domain::Domain* domain_{};
+/// Where the domain sees the pages that it shares with the hypervisor.
+struct ShownPages {
+    std::optional<GuestFrame> shared_info;
+    std::array<std::optional<GuestFrame>, grants::GrantTable::most_frames> grants;
 };
 
 struct DomainState {
-    static constexpr usize grant_frames = 4;
     HostFrame shared_info{};
-    std::array<HostFrame, grant_frames> grants{};
-    std::optional<GuestFrame> shared_info_at;
-    std::array<std::optional<GuestFrame>, grant_frames> grants_at;
+    Locked<ShownPages> shown;
+    grants::GrantTable grants; ///< has its own locks
+    grants::Balloon balloon;
     std::array<u64, HVM_NR_PARAMS> parameters{};
     std::array<VcpuState, domain::Domain::max_vcpus> vcpus{};
-    Delivery delivery;
-    Locked<events::Channels> events;
+    Locked<EventChannels> events;
     Locked<ControlBuffers> control;
     u64 start_of_time{}; ///< the TSC at which system time was zero
 };

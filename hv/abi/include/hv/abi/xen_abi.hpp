@@ -3,7 +3,6 @@
 // interface comes in as parameters, so that all of it runs hosted under the tests.
 #pragma once
 
-#include <hv/abi/error.hpp>
 #include <hv/abi/policy.hpp>
 #include <hv/abi/state.hpp>
 #include <hv/cpu/registers.hpp>
@@ -43,20 +42,30 @@ class ControlHandler {
     ~ControlHandler() = default;
 };
 
+/// What the ABI reaches beyond the calling domain.
+struct Surroundings {
+    domain::Directory& directory;
+    mm::FrameAllocator& frames;
+    grants::DmaMirror& dma;
+};
+
 enum class SetUpError : u8 { out_of_frames };
 
 class XenAbi final : public domain::GuestAbi {
   public:
-    /// Without a directory a domain reaches itself only.
-    constexpr XenAbi(Machine& machine,
-                     ControlHandler* control,
-                     domain::Directory* directory = nullptr)
-        : machine_{machine}, control_{control}, directory_{directory} {}
+    constexpr XenAbi(Machine& machine, ControlHandler* control, const Surroundings& around)
+        : machine_{machine}, control_{control}, around_{around} {}
 
     /// Gives a domain its shared pages and its state. `tables` provides the frames; they stay the
     /// hypervisor's.
     [[nodiscard]] Status<SetUpError>
     set_up(domain::Domain& domain, DomainState& state, TableMemory& tables);
+    /// Teardown, when no vCPU of the domain runs any more: undoes what it holds of others' memory,
+    /// a bounded part of it a call. True when that is done and no other domain uses its memory
+    /// either; until then its frames and its state stay.
+    [[nodiscard]] bool let_go(domain::Domain& domain);
+    /// After let_go() was true: gives back to `tables` what set_up() and the grant table took.
+    void tear_down(domain::Domain& domain, TableMemory& tables);
 
     [[nodiscard]] i64 hypercall(domain::Vcpu& vcpu,
                                 const domain::HypercallArguments& arguments) override;
@@ -76,20 +85,17 @@ class XenAbi final : public domain::GuestAbi {
     /// `consumer`, which outlives the domain. The domain cannot close it. Any CPU.
     [[nodiscard]] Result<EventPort, Errno>
     allocate_hypervisor_port(domain::Domain& domain, events::HypervisorPort& consumer);
-    /// Closes every port of a domain that no longer runs, its peers' ends are unbound then; the
-    /// table's pages go back. Any CPU.
-    void close_ports(domain::Domain& domain);
     /// Sends on such a port towards the domain. Any CPU.
     void notify(domain::Domain& domain, EventPort port);
 
     [[nodiscard]] Machine& machine() { return machine_; }
     [[nodiscard]] ControlHandler* control() { return control_; }
-    [[nodiscard]] domain::Directory* directory() { return directory_; }
+    [[nodiscard]] const Surroundings& around() const { return around_; }
 
   private:
     Machine& machine_;
     ControlHandler* control_;
-    domain::Directory* directory_;
+    Surroundings around_;
 };
 
 } // namespace ravelin::hv::abi

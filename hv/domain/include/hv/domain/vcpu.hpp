@@ -14,6 +14,7 @@
 #include <bit>
 #include <optional>
 #include <span>
+#include <utility>
 
 namespace ravelin::hv::abi {
 struct VcpuState; // vcpu_info, run-state area, pvclock: hv/abi's
@@ -73,6 +74,12 @@ class Vcpu {
                attention_.exchange(false, std::memory_order_acquire);
     }
 
+    /// Makes the hypercall in progress be executed again when the guest runs: RIP stays on the
+    /// instruction and RAX as it was. For the parts of a long one; the guest takes interrupts in
+    /// between.
+    void repeat_hypercall() { repeat_ = true; }
+    [[nodiscard]] bool take_repeat() { return std::exchange(repeat_, false); }
+
     /// Copies in from the guest's virtual address space, with the rights its current privilege has.
     /// Copy once, decode the copy.
     [[nodiscard]] Status<guest::CopyError> copy_in(GuestVirtual from, std::span<u8> destination);
@@ -104,6 +111,7 @@ class Vcpu {
     std::atomic<bool> event_check_{false};
     std::atomic<bool> attention_{false};
     std::optional<cpu::Tsc> deadline_;
+    bool repeat_{false};
 };
 
 } // namespace ravelin::hv::domain

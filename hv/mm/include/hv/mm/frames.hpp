@@ -20,19 +20,23 @@ enum class FrameType : u8 {
     module,     ///< a boot module, until it was copied into its domain
     page_table, ///< host or stage-2 tables
     iommu_table,
-    cpu,    ///< VMCB, VMCS, permission maps
-    domain, ///< a domain's memory
+    cpu,     ///< VMCB, VMCS, permission maps
+    domain,  ///< a domain's memory
+    leaving, ///< a domain's memory on its way back: nothing pins it any more
 };
+constexpr usize frame_types = 10;
 
 constexpr DomainId hypervisor_owner{0x7fff}; ///< owner of everything that is no domain's
 
 /// What is known of one frame. Four bytes, so that 2 GiB need 2 MiB.
+/// Written and read under the allocator's lock.
 struct FrameInfo {
+    static constexpr u16 most_pins = 0xfff;
     DomainId owner{hypervisor_owner};
-    FrameType type{FrameType::absent};
-    u8 unused{};
+    FrameType type : 4 {FrameType::absent};
+    u16 pins : 12 {0}; ///< uses besides the owner's own mapping
 };
-static_assert(sizeof(FrameInfo) == 4);
+static_assert(sizeof(FrameInfo) == 4 && alignof(FrameInfo) == 2);
 
 /// Sizes of a block; it is aligned to its size.
 enum class FrameOrder : u8 { size_4k = 0, size_2m = 9, size_1g = 18 };
@@ -40,7 +44,7 @@ enum class FrameOrder : u8 { size_4k = 0, size_2m = 9, size_1g = 18 };
     return u64{1} << static_cast<u8>(order);
 }
 
-enum class FrameError : u8 { out_of_frames, not_owned };
+enum class FrameError : u8 { out_of_frames, not_owned, pinned };
 
 /// Zeroes frames. Called with the allocator's lock held, never for frames in use.
 class Scrubber {
@@ -54,7 +58,7 @@ class Scrubber {
 struct FrameCounts {
     u64 total;
     u64 free;
-    u64 of_type[9]; ///< by FrameType
+    u64 of_type[frame_types]; ///< by FrameType
 };
 
 /// All members take the allocator's lock; any CPU.
@@ -79,10 +83,27 @@ class FrameAllocator {
     /// than a frame.
     [[nodiscard]] Result<HostFrame, FrameError>
     allocate_contiguous(u64 count, FrameType type, DomainId owner);
-    /// Gives frames of `owner` back; they are scrubbed before they are handed out again.
+    /// Gives frames of `owner` back; they are scrubbed before they are handed out again. Refused as
+    /// a whole when one of them is pinned.
     [[nodiscard]] Status<FrameError> release(HostFrame first, u64 count, DomainId owner);
     /// Turns reserved frames (modules, once copied) into free ones.
     void reclaim(HostFrame first, u64 count, FrameType from);
+
+    /// Keeps a frame of a domain's memory from being released: another domain maps it, the
+    /// hypervisor writes to it. Translate once more after pinning: before it, the frame may have
+    /// left.
+    [[nodiscard]] Status<FrameError> pin(HostFrame frame, DomainId owner);
+    /// Undoes one pin().
+    void unpin(HostFrame frame);
+    /// The first half of giving one frame back while its domain runs: unless it is pinned, nothing
+    /// can pin it any more. Then unmap it everywhere and release() it, or keep() it.
+    [[nodiscard]] Status<FrameError> begin_release(HostFrame frame, DomainId owner);
+    void keep(HostFrame frame);
+    /// Gives back what `owner` has and nothing pins, among frames [first, first + count) of the
+    /// frame table; how many frames of it are still pinned.
+    [[nodiscard]] u64 release_unpinned(HostFrame first, u64 count, DomainId owner);
+    /// Frames the allocator knows of: 0 to size() - 1.
+    [[nodiscard]] u64 size() const { return frames_.size(); }
 
     [[nodiscard]] FrameInfo info(HostFrame frame);
     [[nodiscard]] FrameCounts counts();
@@ -90,6 +111,7 @@ class FrameAllocator {
     [[nodiscard]] u64 frames_scrubbed() const { return scrubbed_; }
 
   private:
+    [[nodiscard]] FrameInfo* memory_of(HostFrame frame, DomainId owner);
     [[nodiscard]] bool is_free(u64 frame) const { return frames_[frame].type == FrameType::free; }
     [[nodiscard]] u64 free_run(u64 start, u64 count) const;
     void take(u64 start, u64 count, FrameType type, DomainId owner);

@@ -86,6 +86,8 @@ class PageTable {
     /// Removes [guest, guest + size), splitting large pages at its ends. On an error every address
     /// translates as before.
     [[nodiscard]] Status<Error> unmap(GuestPhysical guest, Bytes size);
+    /// Removes one 4 KiB page, if it is `host` that it maps; not_mapped if not.
+    [[nodiscard]] Status<Error> unmap_page(GuestPhysical guest, HostPhysical host);
     /// Changes rights of [guest, guest + size), under the rules of unmap().
     [[nodiscard]] Status<Error> protect(GuestPhysical guest, Bytes size, Access access);
     /// Replaces tables that map contiguous memory with equal rights, inside the range, by larger
