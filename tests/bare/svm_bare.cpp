@@ -80,6 +80,8 @@ class NoApic final : public cpu::LocalApic {
     bool write_msr(u32, u64, cpu::Tsc) override { return false; }
     std::optional<cpu::Tsc> deadline() const override { return std::nullopt; }
     void expire(cpu::Tsc) override {}
+    std::optional<cpu::StartUp> take_start_up() override { return std::nullopt; }
+    void reset() override {}
 
   protected:
     void request(Vector) override {}
@@ -198,7 +200,10 @@ extern "C" void bare_main(u64 information) {
     const u64 module = value_at<u32>(value_at<u32>(information + 24));
     virtual_cpu.reset_to_flat_protected_mode(load_guest(module, guest));
     domain::RunLoop loop{vcpu, machine, policy};
-    const domain::StopReport report = loop.run();
+    const std::atomic<bool> revoked{false};
+    while (loop.run({cpu::Tsc{~u64{0}}, revoked}) != domain::Leave::stopped) {
+    }
+    const domain::StopReport report = guest.stop_report();
     print("world switches ");
     print_hex(virtual_cpu.counters().world_switches);
     print(" tlb flushes ");

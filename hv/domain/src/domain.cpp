@@ -24,6 +24,8 @@ const char* describe(StopReason reason) {
         return "watchdog";
     case StopReason::fault:
         return "stopped by the hypervisor";
+    case StopReason::destroyed:
+        return "destroyed";
     }
     return "unknown reason";
 }
@@ -43,22 +45,55 @@ Vcpu* Domain::vcpu(VcpuId id) const {
     return nullptr;
 }
 
-void Domain::stop(StopReason reason) {
+void Domain::tell_vcpus() {
+    for (Vcpu* const vcpu : vcpus_)
+        vcpu->request_attention();
+}
+
+void Domain::stop(const StopReport& report) {
     if (claimed_.exchange(true))
         return;
-    reason_.store(reason, std::memory_order_relaxed);
-    stopped_.store(true, std::memory_order_release);
+    report_ = report;
+    stopped_.store(true);
+    tell_vcpus();
 }
 
 std::optional<StopReason> Domain::stop_reason() const {
     if (!stopped_.load(std::memory_order_acquire))
         return std::nullopt;
-    return reason_.load(std::memory_order_relaxed);
+    return report_.reason;
 }
 
-Vcpu::Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, cpu::LocalApic& lapic)
-    : domain_{domain}, id_{id}, cpu_{cpu}, lapic_{lapic} {
+void Domain::pause() {
+    paused_.fetch_add(1);
+    tell_vcpus();
+}
+
+void Domain::unpause() {
+    if (paused_.fetch_sub(1) == 1)
+        tell_vcpus();
+}
+
+bool Domain::is_off_cpus() const {
+    return std::none_of(
+        vcpus_.begin(), vcpus_.end(), [](const Vcpu* vcpu) { return vcpu->is_on_cpu(); });
+}
+
+void Domain::stop_if_all_rest_for_good() {
+    if (std::all_of(
+            vcpus_.begin(), vcpus_.end(), [](const Vcpu* vcpu) { return vcpu->rests_for_good(); }))
+        stop(StopReason::power_off);
+}
+
+Vcpu::Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, cpu::LocalApic& lapic, Waker* waker)
+    : domain_{domain}, id_{id}, cpu_{cpu}, lapic_{lapic}, waker_{waker} {
     ensure(domain.vcpus().push_back(this), "a domain with more vCPUs than max_vcpus");
+    lapic.set_listener(*this);
+}
+
+std::optional<cpu::Tsc> Vcpu::next_deadline() const {
+    const auto lapic = lapic_.deadline();
+    return lapic && (!deadline_ || *lapic < *deadline_) ? lapic : deadline_;
 }
 
 Status<guest::CopyError> Vcpu::copy_in(GuestVirtual from, std::span<u8> destination) {

@@ -94,21 +94,7 @@ void RunLoop::handle_msr_write() {
 void RunLoop::handle_halt() {
     ++counters_.halts;
     cpu_.skip(halt_bytes);
-    if (!cpu_.interrupts_enabled()) {
-        // Nothing can wake this vCPU; with one vCPU a domain that is how Linux powers off.
-        domain_.stop(StopReason::power_off);
-        return;
-    }
-    for (;;) {
-        check_timers();
-        if (vcpu_.take_event_check())
-            domain_.guest_abi().deliver_events(vcpu_);
-        if (pending_interrupt() || !domain_.running())
-            return;
-        arm_timer();
-        physical_.wait_for_interrupt();
-        armed_.reset();
-    }
+    vcpu_.set_activity(cpu_.interrupts_enabled() ? Activity::halted : Activity::halted_for_good);
 }
 
 void RunLoop::handle_xsetbv() {

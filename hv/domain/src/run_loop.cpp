@@ -7,44 +7,105 @@ RunLoop::RunLoop(Vcpu& vcpu, PhysicalCpu& physical, const CpuidPolicy& policy)
     : vcpu_{vcpu}, domain_{vcpu.domain()}, cpu_{vcpu.cpu()},
       registers_{vcpu.registers()}, physical_{physical}, policy_{policy} {}
 
-StopReport RunLoop::run() {
+Leave RunLoop::run(const Turn& turn) {
+    turn_ = &turn;
+    armed_.reset();
+    attention_ = true;
     cpu_.load();
-    while (domain_.running()) {
-        prepare_entry();
-        handle(cpu_.run(registers_));
+    while (ready_to_enter()) {
+        const cpu::Exit exit = cpu_.run(registers_);
+        vcpu_.left_guest();
+        handle(exit);
     }
-    physical_.set_timer(std::nullopt);
     cpu_.unload();
-    report_.reason = domain_.stop_reason().value_or(StopReason::fault);
-    report_.rip = cpu_.rip();
-    return report_;
+    return leave_;
+}
+
+bool RunLoop::leave(Leave why) {
+    leave_ = why;
+    return false;
 }
 
 void RunLoop::fail(const char* what, u64 detail) {
-    report_.what = what;
-    report_.detail = detail;
-    domain_.stop(StopReason::fault);
+    domain_.stop(StopReport{StopReason::fault, what, cpu_.rip(), detail});
 }
 
-void RunLoop::prepare_entry() {
-    // CR8 is the one piece of interrupt state a guest changes without an exit.
-    if (const u8 now = cpu_.task_priority(); now != task_priority_) [[unlikely]] {
-        task_priority_ = now;
-        vcpu_.lapic().set_task_priority(now);
-        attention_ = true;
+bool RunLoop::ready_to_enter() {
+    for (;;) {
+        // CR8 is the one piece of interrupt state a guest changes without an exit.
+        if (const u8 now = cpu_.task_priority(); now != task_priority_) [[unlikely]] {
+            task_priority_ = now;
+            vcpu_.lapic().set_task_priority(now);
+            attention_ = true;
+        }
+        // Whoever asks for attention from here on sees a vCPU in its guest and interrupts it.
+        vcpu_.entering_guest();
+        if (!attention_ && !vcpu_.has_attention())
+            return true;
+        vcpu_.left_guest();
+        if (!look_at_events())
+            return false;
     }
-    const bool lapic_changed = vcpu_.lapic().take_changed();
-    if (vcpu_.take_attention() || lapic_changed || attention_)
-        look_at_events();
 }
 
-void RunLoop::look_at_events() {
+bool RunLoop::look_at_events() {
     attention_ = false;
-    check_timers();
+    vcpu_.stir();
+    (void)vcpu_.take_attention();
+    if (!domain_.may_run())
+        return leave(domain_.running() ? Leave::blocked : Leave::stopped);
+    act_on_start_up();
+    const cpu::Tsc now = physical_.now();
+    check_timers(now);
     if (vcpu_.take_event_check())
         domain_.guest_abi().deliver_events(vcpu_);
+    if (!is_awake())
+        return leave(domain_.running() ? Leave::blocked : Leave::stopped);
+    const Rest rest = vcpu_.take_rest();
+    if (rest == Rest::yield)
+        return leave(Leave::yielded);
+    if (rest == Rest::block && !pending_interrupt())
+        return leave(Leave::blocked);
+    if (now >= turn_->until || turn_->revoked.load(std::memory_order_acquire))
+        return leave(Leave::over);
+    if (vcpu_.take_flush())
+        cpu_.flush_translations();
     offer_interrupt();
     arm_timer();
+    return true;
+}
+
+void RunLoop::act_on_start_up() {
+    while (const auto event = vcpu_.lapic().take_start_up()) {
+        if (event->kind == cpu::StartUp::Kind::init) {
+            vcpu_.lapic().reset();
+            vcpu_.clear_upcall();
+            vcpu_.set_activity(Activity::awaiting_start_up);
+        } else if (vcpu_.activity() == Activity::awaiting_start_up) {
+            registers_ = cpu::GeneralRegisters{};
+            cpu_.reset_to_start_up(event->page);
+            task_priority_ = 0;
+            vcpu_.set_activity(Activity::active);
+        }
+    }
+}
+
+bool RunLoop::is_awake() {
+    switch (vcpu_.activity()) {
+    case Activity::active:
+        return true;
+    case Activity::halted:
+        if (!pending_interrupt())
+            return false;
+        vcpu_.set_activity(Activity::active);
+        return true;
+    case Activity::halted_for_good:
+    case Activity::awaiting_start_up:
+        vcpu_.set_activity(vcpu_.activity());
+        domain_.stop_if_all_rest_for_good();
+        return false;
+    }
+    return false;
 }
 
 std::optional<Vector> RunLoop::pending_interrupt() const {
@@ -75,8 +136,7 @@ void RunLoop::offer_interrupt() {
         cpu_.request_interrupt_window(cpu::InterruptWindow::wanted);
 }
 
-void RunLoop::check_timers() {
-    const cpu::Tsc now = physical_.now();
+void RunLoop::check_timers(cpu::Tsc now) {
     // The physical timer is one-shot: once its time has come it must be set anew.
     if (armed_ && *armed_ <= now)
         armed_.reset();
@@ -89,9 +149,8 @@ void RunLoop::check_timers() {
 }
 
 void RunLoop::arm_timer() {
-    auto next = vcpu_.timer_deadline();
-    if (const auto lapic = vcpu_.lapic().deadline(); lapic && (!next || *lapic < *next))
-        next = lapic;
+    const auto own = vcpu_.next_deadline();
+    const cpu::Tsc next = own && *own < turn_->until ? *own : turn_->until;
     if (next == armed_)
         return;
     armed_ = next;

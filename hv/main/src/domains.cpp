@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Building the manifest's domains and running domain 0. Each domain has its slot of static storage;
-// a vCPU keeps the physical CPU it started on.
+// Making and taking down domains. Lock order: the table's is the outermost; the frame allocator's
+// comes inside.
 #include "domains.hpp"
 
 #include "account.hpp"
@@ -9,35 +9,21 @@
 #include "memory.hpp"
 #include "pci.hpp"
 #include "platform.hpp"
+#include "run.hpp"
+#include "storage.hpp"
 #include "tpm.hpp"
 
-#include <hv/abi/xen_abi.hpp>
 #include <hv/builder/build.hpp>
 #include <hv/domain/basic_devices.hpp>
-#include <hv/domain/run_loop.hpp>
 #include <hv/machine/console.hpp>
-#include <hv/machine/interrupts.hpp>
-#include <hv/machine/timer.hpp>
 #include <hv/mm/direct_map.hpp>
-#include <hv/svm/host.hpp>
-#include <hv/svm/virtual_cpu.hpp>
-#include <hv/vlapic/bus.hpp>
-#include <hv/vlapic/vlapic.hpp>
+
+#include <algorithm>
 
 namespace ravelin::hv {
 namespace {
 
 using machine::log;
-
-/// Everything of one domain with one vCPU.
-struct Slot {
-    Lazy<domain::Domain> domain;
-    Lazy<abi::DomainState> state;
-    svm::VirtualCpu cpu;
-    vlapic::ApicBus apics;
-    vlapic::VirtualLocalApic lapic;
-    Lazy<domain::Vcpu> vcpu;
-};
 
 /// Copying is accounted for on its own.
 class CopyAccount final : public builder::BuildObserver {
@@ -53,8 +39,28 @@ class CopyAccount final : public builder::BuildObserver {
     std::optional<ExpenseTimer> timer_;
 };
 
-// Written by the boot CPU during start-up; afterwards each slot belongs to the CPU that runs it.
-constexpr usize max_domains = wire::Manifest::max_domains;
+/// The one table of domains.
+class Table final : public domain::Directory {
+  public:
+    using Slots = FixedVector<DomainStorage*, max_domains>;
+
+    domain::Reference find(DomainId id) override {
+        return slots_.with([id](Slots& slots) {
+            for (DomainStorage* const storage : slots)
+                if (storage->domain.id() == id && !storage->dying)
+                    return domain::Reference{storage->domain};
+            return domain::Reference{};
+        });
+    }
+    template <typename F> decltype(auto) with(F&& body) {
+        return slots_.with(std::forward<F>(body));
+    }
+
+  private:
+    Locked<Slots> slots_;
+};
+
+// Written by the boot CPU during start-up; afterwards read only, or under their own locks.
 constinit FrameTables stage2_frames{mm::FrameType::page_table};
 constinit FrameTables cpu_frames{mm::FrameType::cpu};
 constinit DirectFrames direct_frames;
@@ -64,19 +70,8 @@ constinit domain::AbsentTimer absent_timer;
 constinit domain::PowerPorts power_ports;
 constinit AbiMachine abi_machine;
 constinit Lazy<abi::XenAbi> xen_abi;
-constinit svm::Host svm_host;
 constinit Lazy<domain::CpuidPolicy> cpuid_policy;
-/// The static domains live as long as the machine.
-class Domains final : public domain::Directory {
-  public:
-    domain::Reference find(DomainId id) override {
-        domain::Domain* const found = find_domain(id);
-        return found != nullptr ? domain::Reference{*found} : domain::Reference{};
-    }
-};
-constinit Domains directory;
-constinit Slot slots[max_domains];
-usize slot_count = 0;
+constinit Table table;
 
 Failure<Refusal> refusal(std::string_view what, std::string_view why) {
     return Failure{Refusal{what, why}};
@@ -106,82 +101,85 @@ Result<builder::Plan, Refusal> make_plan(const boot::BootInfo& info,
 
 Status<Refusal>
 build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest, wire::DmaState dma) {
-    if (manifest.vcpus != 1)
-        return refusal(manifest.name, "this version runs one vCPU a domain");
     builder::Plan plan = RAVELIN_TRY(make_plan(info, manifest));
     if (dma == wire::DmaState::is_protected)
         plan.pci = choose_devices(manifest);
-    Slot& slot = slots[slot_count++];
     const domain::Identity identity{manifest.id,
                                     domain::Name{manifest.name},
                                     plan.initial_domain ? domain::Role::domain0
                                                         : domain::Role::guest,
                                     LabelId{0}};
-    const stage2::Layout layout{stage2::Format::nested_pages, svm_host.features().largest_page};
-    domain::Domain& domain =
-        slot.domain.construct(identity, layout, stage2_frames, direct_frames, *xen_abi);
+    (void)RAVELIN_TRY(create_domain(identity, manifest.vcpus));
+    return fill_domain(manifest.id, plan);
+}
+
+/// Everything but the storage itself and the domain's RAM.
+void release_parts(DomainStorage& storage) {
+    xen_abi->tear_down(storage.domain, storage.state, cpu_frames);
+    for (VcpuStorage& vcpu : storage.vcpus) {
+        vcpu.cpu.release(cpu_frames);
+        std::destroy_at(&vcpu);
+    }
+}
+
+void release_storage(DomainStorage& storage) {
+    const HostFrame first = storage.first;
+    const u64 count = storage.frames;
+    release_parts(storage);
+    std::destroy_at(&storage); // its stage-2 tables go with it
+    ensure(frames().release(first, count, mm::hypervisor_owner).is_ok(),
+           "a domain's storage that was not ours");
+}
+
+/// The parts that can run out of frames; storage is in place.
+Status<Refusal> set_up(DomainStorage& storage, u32 vcpus) {
+    domain::Domain& domain = storage.domain;
     if (!domain.stage2().initialise())
-        return refusal(manifest.name, "no memory for its tables");
+        return refusal(domain.name(), "no memory for its tables");
     if (!add_basic_devices(domain.io_bus(), local_apic_page, absent_timer, power_ports))
-        return refusal(manifest.name, "no room on its bus");
-    CopyAccount observer;
-    const auto entry = builder::build(plan, domain, frames(), observer);
-    if (!entry)
-        return refusal(manifest.name, builder::text(entry.error()));
-    if (!slot.cpu.initialise(svm_host, cpu_frames, domain.stage2().root()))
-        return refusal(manifest.name, "no memory for its vCPU");
-    slot.lapic.initialise(ApicId{0}, vlapic::BootRole::boot_processor, slot.apics);
-    slot.vcpu.construct(domain, VcpuId{0}, slot.cpu, slot.lapic);
-    if (!xen_abi->set_up(domain, slot.state.construct(), cpu_frames))
-        return refusal(manifest.name, "no memory for its shared pages");
-    (void)RAVELIN_TRY(plan.pci ? hand_over_devices(domain, slot.apics) : Status<Refusal>{Unit{}});
-    slot.cpu.reset_to_flat_protected_mode(entry.value().rip);
-    slot.vcpu->registers()[cpu::Register::rbx] = entry.value().start_info;
-    log("domain {} ({}): {} MiB, entry {x}",
-        manifest.id,
-        manifest.name,
-        manifest.memory_mib,
-        entry.value().rip);
+        return refusal(domain.name(), "no room on its bus");
+    // SAFETY: the frames behind the domain's own object were counted for exactly these.
+    auto* const first = reinterpret_cast<VcpuStorage*>(&storage + 1);
+    for (u32 i = 0; i < vcpus; ++i) {
+        VcpuStorage& made = *std::construct_at(first + i, domain, VcpuId{i}, *cpuid_policy);
+        storage.vcpus = {first, i + 1};
+        made.lapic.initialise(ApicId{i},
+                              i == 0 ? vlapic::BootRole::boot_processor
+                                     : vlapic::BootRole::application_processor,
+                              storage.apics);
+        if (i != 0)
+            made.vcpu.set_activity(domain::Activity::awaiting_start_up);
+        if (!made.cpu.initialise(boot_cpu_host(), cpu_frames, domain.stage2().root()))
+            return refusal(domain.name(), "no memory for its vCPUs");
+    }
+    if (!xen_abi->set_up(domain, storage.state, cpu_frames))
+        return refusal(domain.name(), "no memory for its shared pages");
+    domain.pause();
     return Unit{};
 }
 
-/// What instruction counts make look free, beside how often the guest left.
-void report_counters(std::string_view name,
-                     const domain::ExitCounters& exits,
-                     const cpu::SwitchCounters& switches) {
-    log("counters {}: {} world switches, {} TLB flushes, {} IOTLB flushes, {} XCR0 writes",
-        name,
-        switches.world_switches,
-        switches.tlb_flushes,
-        iotlb_flushes(),
-        switches.xcr0_writes);
-    log("exits {}: {} CPUID, {} hypercalls, {} ports, {} MSRs, {} halts, {} MMIO, {} interrupts, "
-        "{} windows, {} others",
-        name,
-        exits.cpuid,
-        exits.hypercalls,
-        exits.port_io,
-        exits.msr,
-        exits.halts,
-        exits.mmio,
-        exits.host_interrupts,
-        exits.interrupt_windows,
-        exits.others);
+DomainStorage* find_storage(DomainId id) {
+    return table.with([id](Table::Slots& slots) -> DomainStorage* {
+        for (DomainStorage* const storage : slots)
+            if (storage->domain.id() == id)
+                return storage;
+        return nullptr;
+    });
 }
-
-/// COM1 has an interrupt that only an I/O APIC would route; domain 0 is told of what was typed by
-/// looking for it. A DMA fault waits in its unit's records until then.
-void look_around() {
-    if (machine::console_has_input())
-        xen_abi->raise_virtual_interrupt(*slots[0].domain, VIRQ_CONSOLE);
-    report_dma_faults();
-}
-constexpr u64 look_interval_ns = 10'000'000;
 
 } // namespace
 
+VcpuStorage::VcpuStorage(domain::Domain& domain, VcpuId id, const domain::CpuidPolicy& policy)
+    : vcpu{domain, id, cpu, lapic, this}, loop{vcpu, this_cpu, policy} {}
+
+DomainStorage::DomainStorage(const domain::Identity& identity,
+                             stage2::Layout layout,
+                             HostFrame at,
+                             u64 size)
+    : domain{identity, layout, stage2_frames, direct_frames, *xen_abi}, first{at}, frames{size} {}
+
 Status<Refusal> enable_virtualisation() {
-    const auto enabled = svm_host.enable(cpu_frames);
+    const auto enabled = boot_cpu_host().enable(cpu_frames);
     if (!enabled)
         return refusal("virtualisation", svm::describe(enabled.error()));
     cpuid_policy.construct(this_cpu);
@@ -200,30 +198,113 @@ build_domains(const boot::BootInfo& info, const wire::Manifest& manifest, wire::
     return Unit{};
 }
 
-domain::StopReason run_domain0() {
-    Slot& slot = slots[0];
-    domain::RunLoop loop{*slot.vcpu, this_cpu, *cpuid_policy};
-    close_account();
-    machine::check_periodically(machine::nanoseconds_to_tsc(look_interval_ns), look_around);
-    const domain::StopReport report = loop.run();
-    report_dma_faults(); // of its last moments
-    log("domain {} stopped: {}{}{}",
-        slot.domain->name(),
-        domain::describe(report.reason),
-        report.what[0] != 0 ? ": " : "",
-        report.what);
-    if (report.reason == domain::StopReason::fault)
-        log("  rip {x} detail {x}", report.rip, report.detail);
-    report_counters(slot.domain->name(), loop.counters(), slot.cpu.counters());
-    return report.reason;
+Status<Refusal> create_domain(const domain::Identity& identity, u32 vcpus) {
+    if (vcpus == 0 || vcpus > domain::Domain::max_vcpus)
+        return refusal(identity.name.view(), "a domain has 1 to 16 vCPUs");
+    static_assert(sizeof(DomainStorage) % alignof(VcpuStorage) == 0);
+    const u64 size = sizeof(DomainStorage) + vcpus * sizeof(VcpuStorage);
+    const u64 count = (size + page_size - 1) / page_size;
+    const auto at = frames().allocate_contiguous(count, mm::FrameType::cpu, mm::hypervisor_owner);
+    if (!at)
+        return refusal(identity.name.view(), "no memory for the domain itself");
+    const stage2::Layout layout{stage2::Format::nested_pages,
+                                boot_cpu_host().features().largest_page};
+    DomainStorage& storage =
+        *std::construct_at(mm::direct_map_pointer<DomainStorage>(at.value().address()),
+                           identity,
+                           layout,
+                           at.value(),
+                           count);
+    if (const auto done = set_up(storage, vcpus); !done) {
+        release_storage(storage);
+        return Failure{done.error()};
+    }
+    const char* why = table.with([&storage, &identity](Table::Slots& slots) -> const char* {
+        for (const DomainStorage* const other : slots)
+            if (other->domain.id() == identity.id)
+                return "another domain has its number";
+        return slots.push_back(&storage) ? nullptr : "there are 64 domains already";
+    });
+    if (why != nullptr) {
+        release_storage(storage);
+        return refusal(identity.name.view(), why);
+    }
+    return Unit{};
 }
 
-domain::Domain* find_domain(DomainId id) {
-    for (usize i = 0; i < slot_count; ++i) {
-        if (slots[i].domain->id() == id)
-            return &*slots[i].domain;
+Status<Refusal> fill_domain(DomainId id, const builder::Plan& plan) {
+    DomainStorage* const storage = find_storage(id);
+    if (storage == nullptr)
+        return refusal(plan.name, "no such domain");
+    domain::Domain& domain = storage->domain;
+    CopyAccount observer;
+    const auto entry = builder::build(plan, domain, frames(), observer);
+    if (!entry)
+        return refusal(domain.name(), builder::text(entry.error()));
+    if (plan.pci) {
+        storage->has_devices = true;
+        (void)RAVELIN_TRY(hand_over_devices(domain, storage->apics));
     }
-    return nullptr;
+    VcpuStorage& first = storage->vcpus[0];
+    first.cpu.reset_to_flat_protected_mode(entry.value().rip);
+    first.vcpu.registers()[cpu::Register::rbx] = entry.value().start_info;
+    log("domain {} ({}): {} MiB, {} vCPUs, entry {x}",
+        id,
+        domain.name(),
+        plan.memory.raw() >> 20,
+        storage->vcpus.size(),
+        entry.value().rip);
+    return Unit{};
+}
+
+Status<DestroyError> destroy_domain(DomainId id) {
+    DomainStorage* const storage = find_storage(id);
+    if (storage == nullptr)
+        return Failure{DestroyError::no_such_domain};
+    if (storage->has_devices)
+        return Failure{DestroyError::has_devices};
+    table.with([storage](Table::Slots&) { storage->dying = true; });
+    storage->domain.stop(domain::StopReason::destroyed);
+    const bool removed = table.with([storage](Table::Slots& slots) {
+        if (storage->domain.users() != 0 || !storage->domain.is_off_cpus())
+            return false;
+        const auto at = std::find(slots.begin(), slots.end(), storage);
+        if (at == slots.end())
+            return false; // another CPU is taking it down
+        slots.swap_remove(static_cast<usize>(at - slots.begin()));
+        return true;
+    });
+    if (!removed)
+        return Failure{DestroyError::in_use};
+    release_storage(*storage);
+    frames().release_all(id);
+    return Unit{};
+}
+
+domain::Directory& directory() {
+    return table;
+}
+
+FixedVector<DomainId, max_domains> domain_ids() {
+    return table.with([](Table::Slots& slots) {
+        FixedVector<DomainId, max_domains> ids;
+        for (const DomainStorage* const storage : slots)
+            if (!storage->dying)
+                (void)ids.push_back(storage->domain.id());
+        return ids;
+    });
+}
+
+void visit_domains(DomainVisitor visit, void* context) {
+    table.with([visit, context](Table::Slots& slots) {
+        for (DomainStorage* const storage : slots)
+            if (!visit(*storage, context))
+                return;
+    });
+}
+
+abi::XenAbi& guest_abi() {
+    return *xen_abi;
 }
 
 } // namespace ravelin::hv

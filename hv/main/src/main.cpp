@@ -9,6 +9,7 @@
 #include "memory.hpp"
 #include "processors.hpp"
 #include "refuse.hpp"
+#include "run.hpp"
 #include "tpm.hpp"
 
 #include <hv/boot/decode.hpp>
@@ -58,23 +59,6 @@ void report_memory() {
         own_memory(counts) >> 10);
 }
 
-/// Domain 0 ends the machine with it, except when it failed: then the console is worth more.
-[[noreturn]] void end(domain::StopReason reason) {
-    switch (reason) {
-    case domain::StopReason::power_off:
-        machine::power_off();
-    case domain::StopReason::reboot:
-        machine::reset();
-    case domain::StopReason::suspend:
-    case domain::StopReason::crash:
-    case domain::StopReason::watchdog:
-    case domain::StopReason::fault:
-        break;
-    }
-    log("domain 0 is gone and is not started again: reset the machine");
-    machine::halt_for_ever();
-}
-
 /// The second half of start-up, on the boot CPU's own stack. The order is the order of trust: DMA
 /// is fenced before anything is measured, everything is measured before a domain runs.
 [[noreturn]] void start_machine() {
@@ -94,7 +78,7 @@ void report_memory() {
         refuse(enabled.error().what, enabled.error().why);
     if (const auto built = build_domains(boot_info, manifest.value(), dma); !built)
         refuse(built.error().what, built.error().why);
-    end(run_domain0());
+    run_domains();
 }
 
 [[noreturn]] void start(u32 magic, HostPhysical information) {

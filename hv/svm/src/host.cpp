@@ -71,4 +71,14 @@ Status<Error> Host::enable(TableMemory& frames) {
     return Unit{};
 }
 
+u32 Host::take_asid() {
+    // ASID 0 is the host's. [AMD APM vol2 15.16]
+    if (++last_asid_ >= features_.asids) {
+        last_asid_ = 1;
+        ++generation_;
+        must_flush_ = true;
+    }
+    return last_asid_;
+}
+
 } // namespace ravelin::hv::svm

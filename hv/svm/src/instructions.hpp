@@ -4,6 +4,8 @@
 
 #include <base/types.hpp>
 
+#include <array>
+
 namespace ravelin::hv::svm {
 
 struct CpuidRegisters {
@@ -61,6 +63,21 @@ inline void write_xcr0(u64 value) {
                  :
                  : "c"(0), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32))
                  : "memory");
+}
+
+/// DR0-DR3, which no VMCB holds.
+[[nodiscard]] inline std::array<u64, 4> read_debug_addresses() {
+    std::array<u64, 4> out{};
+    // SAFETY: reads debug registers at CPL 0; the host's DR7 enables none of them.
+    asm volatile("mov %%dr0, %0\n\tmov %%dr1, %1\n\tmov %%dr2, %2\n\tmov %%dr3, %3"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3]));
+    return out;
+}
+inline void write_debug_addresses(const std::array<u64, 4>& values) {
+    // SAFETY: as above: they are a guest's, and cannot hit the host.
+    asm volatile("mov %0, %%dr0\n\tmov %1, %%dr1\n\tmov %2, %%dr2\n\tmov %3, %%dr3"
+                 :
+                 : "r"(values[0]), "r"(values[1]), "r"(values[2]), "r"(values[3]));
 }
 
 /// The host's VMSAVE state goes to the VMCB at that host-physical address.

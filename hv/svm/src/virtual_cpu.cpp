@@ -48,19 +48,23 @@ constexpr u64 dr7_reset = 0x400;
 
 } // namespace
 
-Status<Error>
-VirtualCpu::initialise(const Host& host, TableMemory& frames, HostPhysical nested_root) {
+Status<Error> VirtualCpu::initialise(Host& host, TableMemory& frames, HostPhysical nested_root) {
     const auto vmcb = frames.allocate();
-    const auto state = frames.allocate();
-    if (!vmcb || !state)
+    if (!vmcb)
         return Failure{Error::out_of_frames};
+    const auto state = frames.allocate();
+    if (!state) {
+        frames.release(vmcb.value());
+        return Failure{Error::out_of_frames};
+    }
     // SAFETY: the frame is ours for ever, zeroed, page-aligned, and Vmcb is exactly one page of
     // trivial fields.
     vmcb_ = reinterpret_cast<Vmcb*>(frames.page(vmcb.value()).data());
     // SAFETY: only turned into a number, for XSAVE and XRSTOR.
     extended_state_ = reinterpret_cast<u64>(frames.page(state.value()).data());
     vmcb_physical_ = vmcb.value().address().raw();
-    host_state_ = host.saved_state();
+    extended_frame_ = state.value();
+    host_ = &host;
     has_xsave_ = host.features().xsave;
     if (has_xsave_) {
         const CpuidRegisters leaf = cpuid(0xd, 0);
@@ -73,14 +77,38 @@ VirtualCpu::initialise(const Host& host, TableMemory& frames, HostPhysical neste
     control.intercept2 = intercepts2;
     control.iopm_base_pa = physical_of(io_permissions);
     control.msrpm_base_pa = physical_of(msr_permissions);
-    control.guest_asid = 1;
-    control.tlb_control = TlbControl::flush_all;
     control.virtual_interrupt = VirtualInterrupt::Masking::of(true);
     control.np_enable = 1;
     control.n_cr3 = nested_root.raw();
-    ++counters_.tlb_flushes;
     reset_state();
     return Unit{};
+}
+
+void VirtualCpu::release(TableMemory& frames) {
+    if (vmcb_ == nullptr)
+        return;
+    vmcb_ = nullptr;
+    frames.release(HostFrame::of(HostPhysical{vmcb_physical_}));
+    frames.release(extended_frame_);
+}
+
+void VirtualCpu::set_host(Host& host) {
+    if (host_ == &host)
+        return;
+    // What this CPU keeps of the VMCB is older than the VMCB. [AMD APM vol2 15.15.1]
+    clean_ = 0;
+    asid_generation_ = 0;
+    host_ = &host;
+}
+
+void VirtualCpu::use_asid() {
+    if (asid_generation_ == host_->generation())
+        return;
+    vmcb_->control.guest_asid = host_->take_asid();
+    asid_generation_ = host_->generation();
+    touch(Clean::asid);
+    if (host_->must_flush())
+        flush_translations();
 }
 
 void VirtualCpu::reset_state() {
@@ -95,7 +123,7 @@ void VirtualCpu::reset_state() {
     save.cr2 = 0;
     save.cpl = 0;
     set_efer(0);
-    xcr0_ = 1;
+    set_xcr0(1);
     set_segment(cpu::SegmentName::gdtr, {0, 0, 0, 0});
     set_segment(cpu::SegmentName::idtr, {0, 0, 0, 0});
     set_segment(cpu::SegmentName::ldtr, {0, 0x82, 0, 0});
@@ -103,6 +131,7 @@ void VirtualCpu::reset_state() {
     vmcb_->control.eventinj = 0;
     vmcb_->control.interrupt_shadow = 0;
     clean_ = 0;
+    flush_translations(); // they are of the old CR3 and CR0
 }
 
 void VirtualCpu::reset_to_flat_protected_mode(u32 rip) {
@@ -136,6 +165,8 @@ void VirtualCpu::reset_to_start_up(Vector page) {
 }
 
 void VirtualCpu::load() {
+    use_asid();
+    write_debug_addresses(debug_addresses_);
     if (!has_xsave_)
         return;
     write_cr4(cpu::Cr4::OsXsave::set(read_cr4(), true));
@@ -149,6 +180,7 @@ void VirtualCpu::load() {
 }
 
 void VirtualCpu::unload() {
+    debug_addresses_ = read_debug_addresses();
     if (!has_xsave_)
         return;
     // Under QEMU 7.2 XSETBV is never intercepted, so the register knows better than we do.
@@ -166,7 +198,9 @@ cpu::Exit VirtualCpu::run(cpu::GeneralRegisters& registers) {
     save.rax = registers[cpu::Register::rax];
     save.rsp = registers[cpu::Register::rsp];
     control.vmcb_clean = clean_;
-    svm_world_switch(&registers, vmcb_physical_, host_state_);
+    if (control.tlb_control != TlbControl::nothing) [[unlikely]]
+        host_->flushed();
+    svm_world_switch(&registers, vmcb_physical_, host_->saved_state());
     registers[cpu::Register::rax] = save.rax;
     registers[cpu::Register::rsp] = save.rsp;
     clean_ = all_clean;

@@ -139,6 +139,7 @@ void VirtualLocalApic::record(const StartUp& event) {
         start_up_.store(init_event, std::memory_order_release);
     else
         start_up_.fetch_or(start_up_event | event.page.raw(), std::memory_order_release);
+    notify();
 }
 
 std::optional<StartUp> VirtualLocalApic::take_start_up() {

@@ -236,8 +236,8 @@ std::string_view name(ManifestError::Kind kind) {
         return "a value out of range";
     case Kind::duplicate:
         return "the same thing twice";
-    case Kind::no_domain0:
-        return "not exactly one domain 0, with id 0, as the first";
+    case Kind::bad_domain0:
+        return "no domain, domain 0 not first, or id 0 without its role";
     case Kind::too_many:
         return "too many";
     case Kind::full:
@@ -274,10 +274,9 @@ Result<Manifest, ManifestError> Manifest::decode(std::span<const u8> bytes) {
 Status<ManifestError> Manifest::check_domains() const {
     for (usize i = 0; i < records_.size(); ++i) {
         const ManifestDomain domain = RAVELIN_TRY(read_domain(records_[i], offsets_[i]));
-        const bool is_first = i == 0;
-        if ((domain.role == DomainRole::domain0) != is_first ||
-            (domain.id == DomainId{0}) != is_first)
-            return Failure{ManifestError{Kind::no_domain0, offsets_[i]}};
+        const bool is_domain0 = domain.role == DomainRole::domain0;
+        if (is_domain0 != (domain.id == DomainId{0}) || (is_domain0 && i != 0))
+            return Failure{ManifestError{Kind::bad_domain0, offsets_[i]}};
         for (usize j = 0; j < i; ++j) {
             const ManifestDomain other = this->domain(j);
             bool clash = other.id == domain.id || other.name == domain.name ||
@@ -291,7 +290,7 @@ Status<ManifestError> Manifest::check_domains() const {
         }
     }
     if (records_.empty())
-        return Failure{ManifestError{Kind::no_domain0, 0}};
+        return Failure{ManifestError{Kind::bad_domain0, 0}};
     return Unit{};
 }
 

@@ -75,7 +75,7 @@ TEST(CompileManifest, SaysWhereAndWhat) {
     EXPECT_EQ(refusal(head + replaced(domain0, "vcpus = 1", "vcpus = 0")),
               "m.toml:3:1: domain 'dom0': a value out of range");
     EXPECT_EQ(refusal(head + domain0 + domain0),
-              "m.toml: not exactly one domain 0, with id 0, as the first");
+              "m.toml: no domain, domain 0 not first, or id 0 without its role");
     EXPECT_EQ(refusal("version = 2\nplatform = \"x\"\n" + domain0),
               "m.toml:1:11: 'version' is not 1");
 }

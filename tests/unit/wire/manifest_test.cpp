@@ -93,11 +93,12 @@ TEST(Manifest, AnotherVersionOrMagicIsRefused) {
     EXPECT_EQ(Manifest::decode(bytes).error().kind, Kind::bad_magic);
 }
 
-TEST(Manifest, DomainZeroIsThereOnceAndFirst) {
-    EXPECT_EQ(refusal({}), Kind::no_domain0);
-    EXPECT_EQ(refusal(std::array{guest(1, "a")}), Kind::no_domain0);
-    EXPECT_EQ(refusal(std::array{guest(1, "a"), domain0()}), Kind::no_domain0);
-    EXPECT_EQ(refusal(std::array{domain0(), domain0()}), Kind::no_domain0);
+TEST(Manifest, DomainZeroIsFirstIfItIsThere) {
+    EXPECT_EQ(refusal({}), Kind::bad_domain0);
+    EXPECT_EQ(refusal(std::array{guest(0, "a")}), Kind::bad_domain0);
+    EXPECT_EQ(refusal(std::array{guest(1, "a"), domain0()}), Kind::bad_domain0);
+    EXPECT_EQ(refusal(std::array{domain0(), domain0()}), Kind::bad_domain0);
+    EXPECT_TRUE(Manifest::decode(encoded(std::array{guest(1, "a"), guest(2, "b")})).is_ok());
 }
 
 TEST(Manifest, NothingIsGivenTwice) {

@@ -147,19 +147,9 @@ std::vector<u8> encode(std::string_view platform, const std::vector<ManifestDoma
 }
 
 /// A domain that the encoder refuses is refused where it stands.
-void check_alone(const toml::node& node, ManifestDomain domain) {
-    ManifestDomain first = domain;
-    if (domain.role != DomainRole::domain0) {
-        first.id = DomainId{0};
-        first.name = domain.name == "0" ? "1" : "0";
-        first.role = DomainRole::domain0;
-        first.device_class = DeviceClass::none;
-        first.devices.clear();
-    }
+void check_alone(const toml::node& node, const ManifestDomain& domain) {
     std::vector<u8> buffer(usize{1} << 14);
-    const std::array both{first, domain};
-    const auto encoded = wire::encode_manifest(
-        "p", {}, std::span{both}.first(domain.role == DomainRole::domain0 ? 1 : 2), buffer);
+    const auto encoded = wire::encode_manifest("p", {}, std::span{&domain, 1}, buffer);
     if (!encoded)
         refuse(node,
                "domain '" + std::string{domain.name} +

@@ -59,7 +59,7 @@ struct ManifestError {
         bad_text,    ///< empty where it may not be, too long, or not printable ASCII
         bad_value,   ///< a number or an enumeration out of range
         duplicate,   ///< two domains with one id or one name, or one device twice
-        no_domain0,  ///< not exactly one domain 0, with id 0, and first
+        bad_domain0, ///< no domain at all, domain 0 not first, or id and role 0 apart
         too_many,    ///< domains or devices
         full,        ///< (encoding) the buffer is too small
     };
@@ -84,7 +84,7 @@ class Manifest {
     /// The compiled policy; empty until there is one.
     [[nodiscard]] std::span<const u8> policy() const { return policy_; }
     [[nodiscard]] usize domain_count() const { return records_.size(); }
-    /// Decoded anew at each call: it is large. Domain 0 is the first.
+    /// Decoded anew at each call: it is large. Domain 0, if there is one, is the first.
     [[nodiscard]] ManifestDomain domain(usize index) const;
 
   private:

@@ -24,8 +24,23 @@ class RunLoopTest : public ::testing::Test {
     template <typename ExitType> void then(ExitType exit) {
         backend.script.push_back([exit](cpu::GeneralRegisters&) { return cpu::Exit{exit}; });
     }
-    StopReport run() { return loop.run(); }
+    /// A CPU of its own: what blocks is run again at its deadline.
+    StopReport run() {
+        for (;;) {
+            last = loop.run({cpu::Tsc{until}, revoked});
+            if (last == Leave::stopped || (last == Leave::blocked && !vcpu.next_deadline()))
+                return domain.stop_reason() ? domain.stop_report() : StopReport{};
+            if (last == Leave::blocked) {
+                ++waits;
+                physical.time = vcpu.next_deadline()->raw();
+            }
+        }
+    }
 
+    Leave last{};
+    int waits = 0;
+    u64 until = ~u64{0};
+    std::atomic<bool> revoked{false};
     test::GuestMachine machine;
     test::RecordingAbi abi;
     Domain domain{{DomainId{0}, Name{"test"}, Role::domain0, LabelId{0}},
@@ -120,7 +135,7 @@ TEST_F(RunLoopTest, HaltWaitsForTheTimerAndIsWokenOnce) {
     vcpu.set_timer_deadline(cpu::Tsc{5000});
     then(cpu::HaltExit{});
     (void)run();
-    EXPECT_EQ(physical.waits, 1);
+    EXPECT_EQ(waits, 1);
     EXPECT_EQ(abi.expired, 1);
     EXPECT_EQ(backend.entered_with.back(), 0xf3);
     EXPECT_FALSE(vcpu.pending_upcall());
@@ -130,7 +145,93 @@ TEST_F(RunLoopTest, HaltWithoutInterruptsIsPowerOff) {
     backend.interrupt_flag = false;
     then(cpu::HaltExit{});
     EXPECT_EQ(run().reason, StopReason::power_off);
-    EXPECT_EQ(physical.waits, 0);
+    EXPECT_EQ(domain.stop_reason(), StopReason::power_off);
+    EXPECT_EQ(waits, 0);
+}
+
+TEST_F(RunLoopTest, OneVcpuThatRestsForGoodDoesNotEndADomainWithOthers) {
+    test::ScriptedCpu other_backend;
+    test::SimpleApic other_apic;
+    Vcpu other{domain, VcpuId{1}, other_backend, other_apic};
+    backend.interrupt_flag = false;
+    then(cpu::HaltExit{});
+    (void)run();
+    EXPECT_EQ(last, Leave::blocked);
+    EXPECT_TRUE(domain.running());
+    EXPECT_TRUE(vcpu.rests_for_good());
+    other.set_activity(Activity::awaiting_start_up);
+    EXPECT_TRUE(vcpu.rests_for_good() && other.rests_for_good());
+    other.request_attention(); // as a start-up IPI on its way does
+    domain.stop_if_all_rest_for_good();
+    EXPECT_TRUE(domain.running());
+}
+
+TEST_F(RunLoopTest, InitAndStartUpBeginAgain) {
+    vcpu.set_activity(Activity::awaiting_start_up);
+    registers()[Register::rbx] = 7;
+    then(cpu::CpuidExit{});
+    apic.start_up = cpu::StartUp{cpu::StartUp::Kind::start_up, Vector{0x99}};
+    vcpu.request_attention();
+    (void)run();
+    EXPECT_EQ(backend.started_at, 0x99);
+    EXPECT_EQ(vcpu.activity(), Activity::active);
+    // INIT of a vCPU that runs; the start-up that nobody awaits is dropped.
+    backend.started_at.reset();
+    apic.start_up = cpu::StartUp{cpu::StartUp::Kind::init, Vector{}};
+    vcpu.request_attention();
+    RunLoop again{vcpu, physical, policy};
+    (void)again.run({cpu::Tsc{until}, revoked});
+    EXPECT_FALSE(backend.started_at);
+}
+
+TEST_F(RunLoopTest, ATurnEndsWithItsTimeOrWhenRevoked) {
+    until = 5000;
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        EXPECT_EQ(physical.armed, cpu::Tsc{5000});
+        physical.time = 5000;
+        return cpu::HostInterruptExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::over);
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        revoked = true;
+        return cpu::HostInterruptExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{9000}, revoked}), Leave::over);
+    EXPECT_TRUE(domain.running());
+}
+
+TEST_F(RunLoopTest, APausedDomainIsNotEntered) {
+    domain.pause();
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::blocked);
+    EXPECT_TRUE(backend.entered_with.empty());
+    domain.unpause();
+    EXPECT_TRUE(vcpu.has_attention());
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        domain.pause(); // as another CPU does
+        return cpu::CpuidExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::blocked);
+    EXPECT_EQ(backend.entered_with.size(), 1u);
+}
+
+TEST_F(RunLoopTest, YieldAndBlockEndTheTurnOnce) {
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        vcpu.rest(Rest::yield);
+        return cpu::HypercallExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::yielded);
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        vcpu.rest(Rest::block);
+        return cpu::HypercallExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::blocked);
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        vcpu.rest(Rest::block);
+        apic.raise(Vector{0x40}); // comes before it sleeps
+        return cpu::HypercallExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::stopped);
+    EXPECT_EQ(backend.entered_with.back(), 0x40);
 }
 
 TEST_F(RunLoopTest, ApicTimerIsArmedAndExpires) {
@@ -142,7 +243,7 @@ TEST_F(RunLoopTest, ApicTimerIsArmedAndExpires) {
     });
     (void)run();
     EXPECT_EQ(backend.entered_with.back(), 0x40);
-    EXPECT_FALSE(physical.armed);
+    EXPECT_EQ(physical.armed, cpu::Tsc{until});
 }
 
 TEST_F(RunLoopTest, EventsAreDeliveredWhenAskedFor) {

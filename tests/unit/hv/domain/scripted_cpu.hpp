@@ -34,7 +34,7 @@ class ScriptedCpu final : public cpu::VirtualCpu {
         return step(registers);
     }
     void reset_to_flat_protected_mode(u32) override {}
-    void reset_to_start_up(Vector) override {}
+    void reset_to_start_up(Vector page) override { started_at = page.raw(); }
     u64 rip() const override { return rip_; }
     u64 cr4() const override { return cr4_; }
     void skip(u8 bytes) override { rip_ += bytes; }
@@ -76,6 +76,7 @@ class ScriptedCpu final : public cpu::VirtualCpu {
     u64 efer_ = 0x500;
     u64 xcr0_ = 1;
     std::optional<u8> injected;
+    std::optional<u8> started_at;
     std::vector<std::optional<u8>> entered_with;
 
   private:
@@ -100,9 +101,14 @@ class SimpleApic final : public cpu::LocalApic {
         fires_at.reset();
         raise(Vector{0x40});
     }
+    std::optional<cpu::StartUp> take_start_up() override {
+        return std::exchange(start_up, std::nullopt);
+    }
+    void reset() override { requested.reset(); }
 
     std::optional<Vector> requested;
     std::optional<cpu::Tsc> fires_at;
+    std::optional<cpu::StartUp> start_up;
     std::pair<u32, u32> written{};
     u8 priority = 0;
 

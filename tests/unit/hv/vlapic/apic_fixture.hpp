@@ -8,9 +8,16 @@
 
 namespace ravelin::hv::vlapic {
 
+struct Told final : cpu::Attention {
+    void request_attention() override { ++times; }
+    int times = 0;
+};
+
 class TwoApics : public testing::Test {
   protected:
     TwoApics() {
+        first.set_listener(told_first);
+        second.set_listener(told_second);
         first.initialise(ApicId{0}, BootRole::boot_processor, bus);
         second.initialise(ApicId{1}, BootRole::application_processor, bus);
     }
@@ -32,6 +39,8 @@ class TwoApics : public testing::Test {
     }
 
     cpu::Tsc now{1'000'000};
+    Told told_first;
+    Told told_second;
     ApicBus bus;
     VirtualLocalApic first;
     VirtualLocalApic second;

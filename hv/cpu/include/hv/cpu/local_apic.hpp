@@ -5,27 +5,37 @@
 
 #include <hv/cpu/registers.hpp>
 
-#include <atomic>
 #include <optional>
 
 namespace ravelin::hv::cpu {
 
+/// INIT or a start-up IPI that reached a vCPU.
+struct StartUp {
+    enum class Kind : u8 { init, start_up } kind;
+    Vector page; ///< of start_up: real mode begins at page * 4096
+};
+
+/// Who is told that a vCPU has something new to look at. Any CPU.
+class Attention {
+  public:
+    virtual void request_attention() = 0;
+
+  protected:
+    ~Attention() = default;
+};
+
 class LocalApic {
   public:
+    /// Before any other CPU may call raise(); the vCPU's constructor does it.
+    void set_listener(Attention& listener) { listener_ = &listener; }
     /// The highest requested vector that outranks the processor priority.
     [[nodiscard]] virtual std::optional<Vector> pending_vector() const = 0;
     /// Moves that vector from requested to in service; it is being injected.
     virtual void accept(Vector vector) = 0;
-    /// Requests a vector (edge). Any CPU.
+    /// Requests a vector (edge) and tells the listener. Any CPU.
     void raise(Vector vector) {
         request(vector);
-        changed_.store(true, std::memory_order_release);
-    }
-    /// Whether a vector was requested since the last call; the run loop asks before every entry and
-    /// looks closer only then.
-    [[nodiscard]] bool take_changed() {
-        return changed_.load(std::memory_order_relaxed) &&
-               changed_.exchange(false, std::memory_order_acquire);
+        notify();
     }
 
     /// CR8 is the upper half of the task priority register.
@@ -44,13 +54,22 @@ class LocalApic {
     [[nodiscard]] virtual std::optional<Tsc> deadline() const = 0;
     virtual void expire(Tsc now) = 0;
 
+    /// The oldest INIT or start-up IPI that nobody acted on; INIT comes before a later start-up.
+    [[nodiscard]] virtual std::optional<StartUp> take_start_up() = 0;
+    /// What INIT does to it: everything but its identity and mode returns to reset values.
+    virtual void reset() = 0;
+
   protected:
     ~LocalApic() = default;
     /// Sets the request bit. Any CPU.
     virtual void request(Vector vector) = 0;
+    void notify() {
+        if (listener_ != nullptr)
+            listener_->request_attention();
+    }
 
   private:
-    std::atomic<bool> changed_{false};
+    Attention* listener_{};
 };
 
 } // namespace ravelin::hv::cpu

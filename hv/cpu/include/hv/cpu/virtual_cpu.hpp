@@ -31,6 +31,13 @@ struct SwitchCounters {
     u64 world_switches{};
     u64 tlb_flushes{};
     u64 xcr0_writes{};
+
+    SwitchCounters& operator+=(const SwitchCounters& other) {
+        world_switches += other.world_switches;
+        tlb_flushes += other.tlb_flushes;
+        xcr0_writes += other.xcr0_writes;
+        return *this;
+    }
 };
 
 class VirtualCpu {

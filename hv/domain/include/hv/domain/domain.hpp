@@ -48,12 +48,21 @@ enum class StopReason : u8 {
     power_off, ///< SCHEDOP_shutdown(poweroff), or HLT with interrupts disabled on all vCPUs
     reboot,
     suspend,
-    crash,    ///< the guest said so
-    watchdog, ///< the guest said so
-    fault,    ///< the hypervisor stopped it: triple fault, refused state, an exit it cannot answer
+    crash,     ///< the guest said so
+    watchdog,  ///< the guest said so
+    fault,     ///< the hypervisor stopped it: triple fault, refused state, an exit it cannot answer
+    destroyed, ///< the operator did
 };
 
 [[nodiscard]] const char* describe(StopReason reason);
+
+/// How a domain ended, for the console and for whoever asks.
+struct StopReport {
+    StopReason reason{StopReason::power_off};
+    const char* what{""}; ///< in words; empty when the guest asked for it
+    u64 rip{};
+    u64 detail{}; ///< the vendor's exit code, or a guest-physical address
+};
 
 /// A domain's name, copied from the manifest.
 class Name {
@@ -109,10 +118,26 @@ class Domain {
     /// The vCPU with that number, or nullptr.
     [[nodiscard]] Vcpu* vcpu(VcpuId id) const;
 
-    /// Stops the domain: its vCPUs are not entered again. The first reason stays.
-    void stop(StopReason reason);
+    /// Stops the domain: its vCPUs are not entered again, those that run leave. The first report
+    /// stays. Any CPU.
+    void stop(const StopReport& report);
+    void stop(StopReason reason) { stop(StopReport{reason, "", 0, 0}); }
     [[nodiscard]] bool running() const { return !stopped_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::optional<StopReason> stop_reason() const;
+    /// Precondition: stop_reason() is there.
+    [[nodiscard]] const StopReport& stop_report() const { return report_; }
+
+    /// Keeps vCPUs from being entered, and makes those that run leave, until as many unpause().
+    /// Returns at once: is_off_cpus() tells when the last one has left. Any CPU.
+    void pause();
+    void unpause();
+    [[nodiscard]] bool is_paused() const { return paused_.load(std::memory_order_acquire) != 0; }
+    /// Whether vCPUs may be entered: neither stopped nor paused.
+    [[nodiscard]] bool may_run() const { return running() && !is_paused(); }
+    /// Whether no physical CPU runs one of its vCPUs; stays so while it is paused or stopped.
+    [[nodiscard]] bool is_off_cpus() const;
+    /// Stops the domain when no vCPU of it can ever be woken: the way Linux powers off.
+    void stop_if_all_rest_for_good();
 
     /// Reference's (hv/domain/directory.hpp). Any CPU.
     void retain() { users_.fetch_add(1, std::memory_order_relaxed); }
@@ -129,9 +154,12 @@ class Domain {
     FixedVector<MemoryRegion, 32> memory_map_;
     abi::DomainState* abi_state_{};
     FixedVector<Vcpu*, max_vcpus> vcpus_;
-    std::atomic<bool> claimed_{false}; ///< whoever sets it writes reason_
-    std::atomic<bool> stopped_{false};
-    std::atomic<StopReason> reason_{StopReason::power_off};
+    void tell_vcpus();
+
+    std::atomic<bool> claimed_{false}; ///< whoever sets it writes report_
+    std::atomic<bool> stopped_{false}; ///< report_ is written
+    StopReport report_;
+    std::atomic<u32> paused_{0};
     std::atomic<u32> users_{0};
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop that runs one vCPU on one physical CPU: bring events in, enter, answer the exit. The
-// life of a VM exit is handle(); the frequent ones come first. It holds no lock while the guest
-// runs.
+// The loop that runs one vCPU on one physical CPU for a turn: bring events in, enter, answer the
+// exit. The life of a VM exit is handle(); the frequent ones come first. It holds no lock while the
+// guest runs.
 #pragma once
 
 #include <hv/domain/cpuid_policy.hpp>
@@ -9,14 +9,6 @@
 #include <hv/domain/vcpu.hpp>
 
 namespace ravelin::hv::domain {
-
-/// Why the loop ended, for the console.
-struct StopReport {
-    StopReason reason;
-    const char* what; ///< in words; empty when the guest asked for it
-    u64 rip;
-    u64 detail; ///< the vendor's exit code, or a guest-physical address
-};
 
 /// Exits by kind, printed by the benchmarks. Written by the loop's CPU only.
 struct ExitCounters {
@@ -29,22 +21,53 @@ struct ExitCounters {
     u64 host_interrupts{};
     u64 interrupt_windows{};
     u64 others{};
+
+    ExitCounters& operator+=(const ExitCounters& other) {
+        cpuid += other.cpuid;
+        hypercalls += other.hypercalls;
+        port_io += other.port_io;
+        msr += other.msr;
+        halts += other.halts;
+        mmio += other.mmio;
+        host_interrupts += other.host_interrupts;
+        interrupt_windows += other.interrupt_windows;
+        others += other.others;
+        return *this;
+    }
 };
 
+/// A vCPU's time on a physical CPU.
+struct Turn {
+    cpu::Tsc until;                   ///< it leaves then
+    const std::atomic<bool>& revoked; ///< or earlier, when this is set and the CPU interrupted
+};
+
+/// Why a turn ended.
+enum class Leave : u8 {
+    over,    ///< its time has passed, or was revoked; it wants to go on
+    yielded, ///< it wants others to go first
+    blocked, ///< it waits for request_attention(), or for next_deadline()
+    stopped, ///< its domain has stopped
+};
+
+/// Lives as long as its vCPU; one physical CPU at a time runs it.
 class RunLoop {
   public:
     RunLoop(Vcpu& vcpu, PhysicalCpu& physical, const CpuidPolicy& policy);
 
-    /// Runs the vCPU until its domain stops. Context: interrupts disabled.
-    [[nodiscard]] StopReport run();
+    /// Runs the vCPU for a turn. Context: interrupts disabled.
+    [[nodiscard]] Leave run(const Turn& turn);
     [[nodiscard]] const ExitCounters& counters() const { return counters_; }
 
   private:
-    void prepare_entry();
-    void look_at_events();
+    [[nodiscard]] bool ready_to_enter();
+    [[nodiscard]] bool look_at_events();
+    [[nodiscard]] bool leave(Leave why);
+    [[nodiscard]] bool is_awake();
+    void act_on_start_up();
     void offer_interrupt();
     [[nodiscard]] std::optional<Vector> pending_interrupt() const;
-    void check_timers();
+    void check_timers(cpu::Tsc now);
     void arm_timer();
 
     void handle(const cpu::Exit& exit);
@@ -69,11 +92,12 @@ class RunLoop {
     cpu::GeneralRegisters& registers_;
     PhysicalCpu& physical_;
     const CpuidPolicy& policy_;
+    const Turn* turn_{};
+    Leave leave_{Leave::over};
     std::optional<cpu::Tsc> armed_;
     bool attention_{true}; ///< interrupts and timers may have changed in the last exit
     u8 task_priority_{};
     ExitCounters counters_;
-    StopReport report_{StopReason::power_off, "", 0, 0};
 };
 
 } // namespace ravelin::hv::domain

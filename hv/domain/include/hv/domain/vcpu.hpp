@@ -22,9 +22,36 @@ struct VcpuState; // vcpu_info, run-state area, pvclock: hv/abi's
 
 namespace ravelin::hv::domain {
 
-class Vcpu {
+class Vcpu;
+
+/// Who gives a vCPU a physical CPU again, or makes the one it has look. Any CPU; takes no lock but
+/// the scheduler's.
+class Waker {
   public:
-    Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, cpu::LocalApic& lapic);
+    virtual void wake() = 0;
+
+  protected:
+    ~Waker() = default;
+};
+
+/// What the vCPU does when it is given a CPU. Its own CPU's.
+enum class Activity : u8 {
+    active,
+    halted,            ///< HLT: until an interrupt can be delivered
+    halted_for_good,   ///< HLT with interrupts disabled: until INIT
+    awaiting_start_up, ///< after INIT: until a start-up IPI
+};
+
+/// What the guest asked to do with the rest of its turn.
+enum class Rest : u8 { none, yield, block };
+
+class Vcpu final : public cpu::Attention {
+  public:
+    Vcpu(Domain& domain,
+         VcpuId id,
+         cpu::VirtualCpu& cpu,
+         cpu::LocalApic& lapic,
+         Waker* waker = nullptr);
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
 
@@ -66,12 +93,62 @@ class Vcpu {
     [[nodiscard]] std::optional<cpu::Tsc> timer_deadline() const { return deadline_; }
     void set_timer_deadline(std::optional<cpu::Tsc> deadline) {
         deadline_ = deadline;
-        request_attention();
+        attention_.store(true, std::memory_order_relaxed);
     }
-    /// Whether something above was called since the last time; the run loop's.
+    /// The earlier of that and its local APIC's.
+    [[nodiscard]] std::optional<cpu::Tsc> next_deadline() const;
+
+    /// Makes the run loop look at interrupts, timers, pause and stop before it enters the guest
+    /// again: wakes a vCPU that sleeps, and gets one that runs out of its guest. Any CPU.
+    void request_attention() override {
+        // Sequentially consistent on both sides: either the sleeper sees this or we see it asleep.
+        if (!attention_.exchange(true) && waker_ != nullptr)
+            waker_->wake();
+    }
+    [[nodiscard]] bool has_attention() const { return attention_.load(); }
+    /// The run loop's: what it does next covers all that was asked for.
     [[nodiscard]] bool take_attention() {
-        return attention_.load(std::memory_order_relaxed) &&
-               attention_.exchange(false, std::memory_order_acquire);
+        return attention_.load(std::memory_order_relaxed) && attention_.exchange(false);
+    }
+
+    [[nodiscard]] Activity activity() const { return activity_; }
+    /// Its own CPU, or before it runs.
+    void set_activity(Activity activity) {
+        activity_ = activity;
+        for_good_.store(activity >= Activity::halted_for_good);
+    }
+    /// Until it says for good again, it may be woken; before attention is taken. Its own CPU.
+    void stir() {
+        if (for_good_.load(std::memory_order_relaxed))
+            for_good_.store(false);
+    }
+    /// Whether nothing but an INIT or start-up IPI can make it run again, and none came. Any CPU.
+    [[nodiscard]] bool rests_for_good() const { return for_good_.load() && !attention_.load(); }
+
+    /// What a hypercall asks for; acted on before the guest is entered again. Its own CPU.
+    void rest(Rest rest) {
+        rest_ = rest;
+        attention_.store(true, std::memory_order_relaxed);
+    }
+    [[nodiscard]] Rest take_rest() { return std::exchange(rest_, Rest::none); }
+
+    /// Whether a physical CPU has it, its registers in that CPU. Any CPU.
+    [[nodiscard]] bool is_on_cpu() const { return on_cpu_.load(std::memory_order_acquire); }
+    void set_on_cpu(bool on_cpu) { on_cpu_.store(on_cpu, std::memory_order_release); }
+
+    /// The run loop's, around each entry. Between them the CPU may use translations it has cached;
+    /// attention is looked at behind entering_guest().
+    void entering_guest() { entries_.exchange(entries_.load(std::memory_order_relaxed) + 1); }
+    void left_guest() {
+        entries_.store(entries_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
+    /// Odd while it is in the guest, and never the same for two entries. Any CPU.
+    [[nodiscard]] u32 entries() const { return entries_.load(); }
+
+    /// Makes the next entry drop cached translations. Any CPU; request_attention() comes after.
+    void request_flush() { flush_.store(true); }
+    [[nodiscard]] bool take_flush() {
+        return flush_.load(std::memory_order_relaxed) && flush_.exchange(false);
     }
 
     /// Makes the hypercall in progress be executed again when the guest runs: RIP stays on the
@@ -99,8 +176,6 @@ class Vcpu {
     }
 
   private:
-    void request_attention() { attention_.store(true, std::memory_order_release); }
-
     Domain& domain_;
     VcpuId id_;
     cpu::VirtualCpu& cpu_;
@@ -110,6 +185,13 @@ class Vcpu {
     std::atomic<u16> upcall_{0};
     std::atomic<bool> event_check_{false};
     std::atomic<bool> attention_{false};
+    std::atomic<bool> for_good_{false};
+    std::atomic<bool> on_cpu_{false};
+    std::atomic<bool> flush_{false};
+    std::atomic<u32> entries_{0};
+    Waker* waker_;
+    Activity activity_{Activity::active};
+    Rest rest_{Rest::none};
     std::optional<cpu::Tsc> deadline_;
     bool repeat_{false};
 };

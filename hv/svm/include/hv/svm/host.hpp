@@ -43,9 +43,19 @@ class Host {
     /// Host-physical address of the VMCB with the host's FS, GS, TR, LDTR and system-call MSRs.
     [[nodiscard]] u64 saved_state() const { return saved_state_; }
 
+    /// An ASID of this generation that nobody has; when there is none left, a generation begins,
+    /// and until an entry has flushed the whole TLB every entry must. Context: its own CPU.
+    [[nodiscard]] u32 take_asid();
+    [[nodiscard]] u64 generation() const { return generation_; }
+    [[nodiscard]] bool must_flush() const { return must_flush_; }
+    void flushed() { must_flush_ = false; }
+
   private:
     Features features_{};
     u64 saved_state_{};
+    u32 last_asid_{};
+    u64 generation_{1};
+    bool must_flush_{true};
 };
 
 } // namespace ravelin::hv::svm

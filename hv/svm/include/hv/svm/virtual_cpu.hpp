@@ -8,6 +8,8 @@
 #include <hv/svm/host.hpp>
 #include <hv/svm/vmcb.hpp>
 
+#include <array>
+
 namespace ravelin::hv::svm {
 
 class VirtualCpu final : public cpu::VirtualCpu {
@@ -17,9 +19,13 @@ class VirtualCpu final : public cpu::VirtualCpu {
     VirtualCpu& operator=(const VirtualCpu&) = delete;
 
     /// Allocates VMCB and extended-state area and sets the fixed intercepts. `host` is the CPU the
-    /// vCPU runs on, `nested_root` its domain's stage-2 root.
+    /// vCPU runs on at first, `nested_root` its domain's stage-2 root.
     [[nodiscard]] Status<Error>
-    initialise(const Host& host, TableMemory& frames, HostPhysical nested_root);
+    initialise(Host& host, TableMemory& frames, HostPhysical nested_root);
+    /// Gives both back; it never runs again.
+    void release(TableMemory& frames);
+    /// Says on which CPU it is loaded next. Context: that CPU, not loaded anywhere.
+    void set_host(Host& host);
 
     void load() override;
     void unload() override;
@@ -62,11 +68,15 @@ class VirtualCpu final : public cpu::VirtualCpu {
     void touch(Clean group) { clean_ &= ~static_cast<u32>(group); }
     void set_segment(cpu::SegmentName name, const cpu::Segment& value);
     void reset_state();
+    void use_asid();
 
     Vmcb* vmcb_{};
     u64 vmcb_physical_{};
-    u64 host_state_{};
-    u64 extended_state_{}; ///< virtual address of the XSAVE area, one frame
+    Host* host_{};
+    u64 asid_generation_{};                ///< of host_; 0 is none
+    std::array<u64, 4> debug_addresses_{}; ///< DR0-DR3 while not loaded
+    u64 extended_state_{};                 ///< virtual address of the XSAVE area, one frame
+    HostFrame extended_frame_{};
     u64 xcr0_{1};
     u64 xcr0_supported_{1};
     bool has_xsave_{};

@@ -39,11 +39,7 @@ class VectorSet {
     std::array<std::atomic<u64>, 4> words_{};
 };
 
-/// INIT or a start-up IPI that reached this vCPU.
-struct StartUp {
-    enum class Kind : u8 { init, start_up } kind;
-    Vector page; ///< of start_up: real mode begins at page * 4096
-};
+using cpu::StartUp;
 
 enum class BootRole : u8 { boot_processor, application_processor };
 
@@ -68,12 +64,10 @@ class VirtualLocalApic final : public cpu::LocalApic {
     /// The priority that lowest-priority delivery compares.
     [[nodiscard]] u8 processor_priority() const;
 
-    /// Records an INIT or start-up IPI. Any CPU.
+    /// Records an INIT or start-up IPI and tells the listener. Any CPU.
     void record(const StartUp& event);
-    /// The oldest event that the run loop has not acted on; INIT comes before a later start-up.
-    [[nodiscard]] std::optional<StartUp> take_start_up();
-    /// What INIT does to it: everything but its identity and mode returns to reset values.
-    void reset();
+    [[nodiscard]] std::optional<StartUp> take_start_up() override;
+    void reset() override;
 
     [[nodiscard]] std::optional<Vector> pending_vector() const override;
     void accept(Vector vector) override;
