@@ -200,10 +200,7 @@ bool map_memory(domain::Domain& domain) {
 /// The domain that owns devices has tables of theirs; there is one such domain.
 class Mirror final : public grants::DmaMirror {
   public:
-    bool map(const domain::Domain& domain,
-             GuestFrame at,
-             HostFrame frame,
-             Access access) override {
+    bool map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) override {
         const LockGuard guard{lock_};
         return !owns_devices(domain) ||
                dma_domain->map(at.address(), frame.address(), Bytes{page_size}, access).is_ok();

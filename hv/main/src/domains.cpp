@@ -115,7 +115,8 @@ build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest, w
 
 /// Everything but the storage itself and the domain's RAM.
 void release_parts(DomainStorage& storage) {
-    xen_abi->tear_down(storage.domain, storage.state, cpu_frames);
+    if (storage.domain.abi_state() != nullptr)
+        xen_abi->tear_down(storage.domain, cpu_frames);
     for (VcpuStorage& vcpu : storage.vcpus) {
         vcpu.cpu.release(cpu_frames);
         std::destroy_at(&vcpu);
@@ -190,7 +191,7 @@ Status<Refusal>
 build_domains(const boot::BootInfo& info, const wire::Manifest& manifest, wire::DmaState dma) {
     read_wall_clock();
     xen_abi.construct(
-        abi_machine, &control_handler(), abi::Surroundings{directory, frames(), dma_mirror()});
+        abi_machine, &control_handler(), abi::Surroundings{table, frames(), dma_mirror()});
     for (usize i = 0; i < manifest.domain_count(); ++i) {
         const wire::ManifestDomain domain = manifest.domain(i);
         (void)RAVELIN_TRY(build_domain(info, domain, dma));
@@ -263,21 +264,26 @@ Status<DestroyError> destroy_domain(DomainId id) {
         return Failure{DestroyError::no_such_domain};
     if (storage->has_devices)
         return Failure{DestroyError::has_devices};
-    table.with([storage](Table::Slots&) { storage->dying = true; });
-    storage->domain.stop(domain::StopReason::destroyed);
-    const bool removed = table.with([storage](Table::Slots& slots) {
-        if (storage->domain.users() != 0 || !storage->domain.is_off_cpus())
-            return false;
-        const auto at = std::find(slots.begin(), slots.end(), storage);
-        if (at == slots.end())
-            return false; // another CPU is taking it down
-        slots.swap_remove(static_cast<usize>(at - slots.begin()));
-        return true;
+    // One CPU at a time; the storage stays while it is in the table.
+    const bool mine = table.with([storage](Table::Slots&) {
+        storage->dying = true;
+        return !std::exchange(storage->being_destroyed, true);
     });
-    if (!removed)
+    if (!mine)
+        return Failure{DestroyError::in_use};
+    domain::Domain& domain = storage->domain;
+    domain.stop(domain::StopReason::destroyed);
+    const bool unused = domain.users() == 0 && domain.is_off_cpus() && xen_abi->let_go(domain) &&
+                        frames().release_unpinned(HostFrame{0}, frames().size(), id) == 0;
+    table.with([storage, unused](Table::Slots& slots) {
+        storage->being_destroyed = false;
+        if (unused)
+            slots.swap_remove(
+                static_cast<usize>(std::find(slots.begin(), slots.end(), storage) - slots.begin()));
+    });
+    if (!unused)
         return Failure{DestroyError::in_use};
     release_storage(*storage);
-    frames().release_all(id);
     return Unit{};
 }
 

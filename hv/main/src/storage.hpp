@@ -40,6 +40,7 @@ struct DomainStorage {
     u64 frames;
     bool has_devices{false};
     bool dying{false};                 ///< the directory's lock
+    bool being_destroyed{false};       ///< the same lock
     std::atomic<bool> reported{false}; ///< its end was printed
 };
 
