@@ -27,11 +27,12 @@ template <typename T, typename E> class [[nodiscard]] Result {
     using value_type = T;
     using error_type = E;
 
-    constexpr Result(const T& value) : ok_{true}, value_{value} {}
-    constexpr Result(T&& value) : ok_{true}, value_{std::move(value)} {}
+    // Parentheses: braces would make a list of a T that takes itself in an initializer_list (JSON).
+    constexpr Result(const T& value) : ok_{true}, value_(value) {}
+    constexpr Result(T&& value) : ok_{true}, value_(std::move(value)) {}
     template <typename F>
     requires std::is_convertible_v<F, E>
-    constexpr Result(Failure<F> failure) : ok_{false}, error_{std::move(failure.error)} {}
+    constexpr Result(Failure<F> failure) : ok_{false}, error_(std::move(failure.error)) {}
 
     constexpr Result(const Result& other) requires std::is_copy_constructible_v<T>
         : ok_{other.ok_} {
