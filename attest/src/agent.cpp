@@ -13,14 +13,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The verifier's JSON; by itself it could not stand in a Result, whose braces would make a list of
-/// it.
-struct Reply {
-    Json json;
-};
-
 /// The verifier's JSON when it agreed; its words when it did not.
-Result<Reply, std::string>
+Result<Json, std::string>
 ask(VerifierLink& verifier, const std::string& target, const std::string& body) {
     const auto answer = RAVELIN_TRY(verifier.post(target, body));
     Json json = Json::parse(answer.body, nullptr, false);
@@ -29,7 +23,7 @@ ask(VerifierLink& verifier, const std::string& target, const std::string& body) 
     if (answer.status != 200)
         return Failure{target + ": " + std::to_string(answer.status) + " " +
                        (json.contains("error") ? json["error"].dump() : "")};
-    return Reply{std::move(json)};
+    return json;
 }
 
 Result<std::string, std::string> text_of(const Json& json, const char* name) {
@@ -58,8 +52,7 @@ enrol(ControlChannel& channel, VerifierLink& verifier, const std::string& host) 
                        {"ek_certificate", to_base64(certificate)},
                        {"ek_public", to_base64(ek_public)},
                        {"ak_public", to_base64(ak_public)}};
-    const Reply reply = RAVELIN_TRY(ask(verifier, "/v1/enrol/begin", request.dump()));
-    const Json& begun = reply.json;
+    const Json begun = RAVELIN_TRY(ask(verifier, "/v1/enrol/begin", request.dump()));
     const std::string session = RAVELIN_TRY(text_of(begun, "session"));
     const Bytes blob = RAVELIN_TRY(bytes_of(begun, "blob"));
     const Bytes secret = RAVELIN_TRY(bytes_of(begun, "secret"));
@@ -71,9 +64,8 @@ enrol(ControlChannel& channel, VerifierLink& verifier, const std::string& host) 
 
 Result<Attested, std::string>
 attest_platform(ControlChannel& channel, VerifierLink& verifier, const std::string& host) {
-    const Reply challenge =
-        RAVELIN_TRY(ask(verifier, "/v1/challenge", Json{{"host", host}}.dump()));
-    const std::string nonce_text = RAVELIN_TRY(text_of(challenge.json, "nonce"));
+    const Json challenge = RAVELIN_TRY(ask(verifier, "/v1/challenge", Json{{"host", host}}.dump()));
+    const std::string nonce_text = RAVELIN_TRY(text_of(challenge, "nonce"));
     const auto nonce_bytes = from_hex(nonce_text);
     Digest nonce{};
     if (!nonce_bytes || nonce_bytes->size() != nonce.size())
@@ -88,14 +80,14 @@ attest_platform(ControlChannel& channel, VerifierLink& verifier, const std::stri
     PlatformTpm tpm = RAVELIN_TRY(PlatformTpm::open(channel));
     evidence.ak_public = RAVELIN_TRY(tpm.attestation_public());
 
-    const Reply reply = RAVELIN_TRY(ask(verifier, "/v1/evidence", encode_evidence(evidence)));
-    const Json& answer = reply.json;
+    const Json answer = RAVELIN_TRY(ask(verifier, "/v1/evidence", encode_evidence(evidence)));
     if (!answer.contains("verdict") || !answer["verdict"].is_object())
         return Failure{std::string{"the verifier's answer has no verdict"}};
     const Json& verdict = answer["verdict"];
-    return Attested{verdict.value("verdict", "") == "TRUSTED",
-                    verdict.dump(2),
-                    answer.value("token", std::string{})};
+    const std::string word = RAVELIN_TRY(text_of(verdict, "verdict"));
+    const std::string token =
+        answer.contains("token") ? RAVELIN_TRY(text_of(answer, "token")) : std::string{};
+    return Attested{word == "TRUSTED", verdict.dump(2), token};
 }
 
 } // namespace ravelin::attest

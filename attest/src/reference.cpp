@@ -74,8 +74,8 @@ Digest value_after(std::span<const ReferenceEvent> events) {
 
 Result<Reference, std::string> decode_reference(std::string_view text) {
     const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object() || json.value("version", 0) != 1 || !json.contains("firmware") ||
-        !json.contains("events") || !json.contains("manifest"))
+    if (!json.is_object() || !json.contains("version") || json["version"] != 1 ||
+        !json.contains("firmware") || !json.contains("events") || !json.contains("manifest"))
         return Failure{std::string{"not a reference of version 1"}};
     Reference reference;
     reference.firmware = RAVELIN_TRY(pcr_values(json["firmware"]));
@@ -87,13 +87,14 @@ Result<Reference, std::string> decode_reference(std::string_view text) {
         const std::string name = std::to_string(pcr);
         if (!json["events"].contains(name) || !json["events"][name].is_array())
             return Failure{"the reference has no events for PCR " + name};
+        auto& events = reference.events[pcr];
         for (const Json& event : json["events"][name]) {
             const auto digest = event.is_object() && event.contains("digest")
                                     ? digest_from(event.at("digest"))
                                     : std::nullopt;
             if (!digest || !event.contains("name") || !event.at("name").is_string())
                 return Failure{"an event of PCR " + name + " in the reference is malformed"};
-            reference.events[pcr].push_back({event.at("name").get<std::string>(), *digest});
+            events.push_back({event.at("name").get<std::string>(), *digest});
         }
     }
     return reference;
@@ -106,10 +107,11 @@ std::string encode_reference(const Reference& reference) {
               {"manifest", to_hex(reference.manifest)}};
     for (const auto& [pcr, value] : reference.firmware)
         json["firmware"][std::to_string(pcr)] = to_hex(value);
-    for (const auto& [pcr, events] : reference.events)
+    for (const auto& [pcr, events] : reference.events) {
+        Json& list = json["events"][std::to_string(pcr)] = Json::array();
         for (const ReferenceEvent& event : events)
-            json["events"][std::to_string(pcr)].push_back(
-                {{"name", event.name}, {"digest", to_hex(event.digest)}});
+            list.push_back({{"name", event.name}, {"digest", to_hex(event.digest)}});
+    }
     return json.dump(2) + "\n";
 }
 

@@ -3,7 +3,6 @@
 
 #include <attest/platform_tpm.hpp>
 #include <attest/tcti.hpp>
-#include <wire/manifest.hpp>
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -67,21 +66,6 @@ Bytes file(const std::string& name) {
     return {content.begin(), content.end()};
 }
 
-Bytes manifest() {
-    wire::ManifestDomain domain;
-    domain.name = "dom0";
-    domain.role = wire::DomainRole::domain0;
-    domain.kernel = "dom0.kernel";
-    domain.ramdisk = "dom0.initrd";
-    domain.command_line = "console=hvc0";
-    domain.memory_mib = 512;
-    domain.vcpus = 1;
-    domain.label = "system";
-    Bytes buffer(4096);
-    const auto encoded = wire::encode_manifest("test", {}, std::array{domain}, buffer).value();
-    return {encoded.begin(), encoded.end()};
-}
-
 } // namespace
 
 TestManufacturer::TestManufacturer()
@@ -133,7 +117,7 @@ i64 FakePlatform::HypercallChannel::call(wire::control::Operation operation,
 }
 
 FakePlatform::FakePlatform(const TestManufacturer& manufacturer)
-    : firmware_log_{real_firmware_log()}, modules_{{"manifest", manifest()},
+    : firmware_log_{real_firmware_log()}, modules_{{"manifest", sample_manifest()},
                                                    {"dom0.kernel", file("kernel")},
                                                    {"dom0.initrd", file("initrd")}} {
     write_certificate(manufacturer);

@@ -42,6 +42,24 @@ TEST(PredictBootLoader, FilesAreNamedAsGrubLoggedThem) {
     EXPECT_EQ(predicted[2], logged[2]);
 }
 
+TEST(ReferenceFile, EventlessRegistersSurviveEncoding) {
+    Reference reference;
+    for (unsigned pcr = 0; pcr < 8; ++pcr)
+        reference.firmware[pcr] = {};
+    for (const unsigned pcr : {8u, 9u, 12u})
+        reference.events[pcr] = {};
+    const auto decoded = decode_reference(encode_reference(reference));
+    ASSERT_TRUE(decoded) << decoded.error();
+    EXPECT_EQ(encode_reference(decoded.value()), encode_reference(reference));
+}
+
+TEST(ReferenceFile, AVersionThatIsNoNumberIsAnError) {
+    for (const char* text :
+         {R"({"version":"1"})", R"({"version":[1]})", R"({"version":2})", "{}", "[]"})
+        EXPECT_FALSE(decode_reference(text)) << text;
+    EXPECT_FALSE(decode_reference(R"({"version":"1","firmware":{},"events":{},"manifest":""})"));
+}
+
 TEST(PredictBootLoader, UnknownLineOrFileIsAnError) {
     EXPECT_FALSE(predict_boot_loader("insmod x\n", files()));
     EXPECT_FALSE(predict_boot_loader("module2 /other other\n", files()));
@@ -52,24 +70,9 @@ TEST(PredictBootLoader, LineThatGrubWouldChangeIsAnError) {
         EXPECT_FALSE(predict_boot_loader(line, files())) << line;
 }
 
-Bytes manifest() {
-    wire::ManifestDomain domain;
-    domain.name = "dom0";
-    domain.role = wire::DomainRole::domain0;
-    domain.kernel = "dom0.kernel";
-    domain.ramdisk = "dom0.initrd";
-    domain.command_line = "console=hvc0";
-    domain.memory_mib = 512;
-    domain.vcpus = 1;
-    domain.label = "system";
-    Bytes buffer(4096);
-    const auto encoded = wire::encode_manifest("p", {}, std::array{domain}, buffer).value();
-    return {encoded.begin(), encoded.end()};
-}
-
 TEST(PredictLaunch, NamesAndOrder) {
     auto loaded = files();
-    loaded["/manifest"] = manifest();
+    loaded["/manifest"] = sample_manifest();
     const auto modules = boot_modules(config, loaded);
     ASSERT_TRUE(modules) << modules.error();
     const auto launch = predict_launch(modules.value());
@@ -88,7 +91,7 @@ TEST(PredictLaunch, NamesAndOrder) {
 }
 
 TEST(PredictLaunch, MissingPiecesAreNamed) {
-    std::map<std::string, Bytes> modules{{"manifest", manifest()}};
+    std::map<std::string, Bytes> modules{{"manifest", sample_manifest()}};
     EXPECT_EQ(predict_launch({}).error(), "no module is named manifest");
     EXPECT_EQ(predict_launch(modules).error(), "no module is named dom0.kernel");
     modules["manifest"].push_back(0);

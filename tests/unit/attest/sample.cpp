@@ -3,6 +3,7 @@
 
 #include <crypto/sha.hpp>
 #include <wire/attestation_key.hpp>
+#include <wire/manifest.hpp>
 #include <wire/statement.hpp>
 
 #include <algorithm>
@@ -80,6 +81,21 @@ evidence::PcrBank values_of(const Bytes& log) {
 }
 
 } // namespace
+
+Bytes sample_manifest() {
+    wire::ManifestDomain domain;
+    domain.name = "dom0";
+    domain.role = wire::DomainRole::domain0;
+    domain.kernel = "dom0.kernel";
+    domain.ramdisk = "dom0.initrd";
+    domain.command_line = "console=hvc0";
+    domain.memory_mib = 512;
+    domain.vcpus = 1;
+    domain.label = "system";
+    Bytes buffer(4096);
+    const auto encoded = wire::encode_manifest("test", {}, std::array{domain}, buffer).value();
+    return {encoded.begin(), encoded.end()};
+}
 
 Bytes real_firmware_log() {
     std::ifstream file{RAVELIN_TEST_DATA "/firmware_log.bin", std::ios::binary};

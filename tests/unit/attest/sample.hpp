@@ -13,6 +13,8 @@ namespace ravelin::attest {
 
 /// data/firmware_log.bin.
 [[nodiscard]] Bytes real_firmware_log();
+/// A launch manifest of domain 0 alone: dom0.kernel, dom0.initrd, a command line.
+[[nodiscard]] Bytes sample_manifest();
 
 class SamplePlatform {
   public:
