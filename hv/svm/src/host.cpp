@@ -40,12 +40,12 @@ const char* describe(Error error) {
 Result<Features, Error> detect() {
     if (cpuid(0x8000'0000).eax < 0x8000'000a)
         return Failure{Error::no_svm};
-    const CpuidRegisters extended = cpuid(0x8000'0001);
+    const machine::CpuidLeaf extended = cpuid(0x8000'0001);
     if (!CpuidSvm::get(extended.ecx))
         return Failure{Error::no_svm};
     if (VmCr::SvmDisable::get(read_msr(msr_vm_cr)))
         return Failure{Error::disabled};
-    const CpuidRegisters svm = cpuid(0x8000'000a);
+    const machine::CpuidLeaf svm = cpuid(0x8000'000a);
     if (!CpuidNestedPaging::get(svm.edx))
         return Failure{Error::no_nested_pages};
     return Features{svm.eax & 0xff,

@@ -67,7 +67,7 @@ Status<Error> VirtualCpu::initialise(Host& host, TableMemory& frames, HostPhysic
     host_ = &host;
     has_xsave_ = host.features().xsave;
     if (has_xsave_) {
-        const CpuidRegisters leaf = cpuid(0xd, 0);
+        const machine::CpuidLeaf leaf = cpuid(0xd, 0);
         xcr0_supported_ = (u64{leaf.edx} << 32 | leaf.eax) & cpu::xcr0_allowed;
     }
 

@@ -1,50 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few privileged instructions that this back end needs beside VMX's own.
+// The privileged instructions this back end needs beside VMX's own: the machine's, and what reads
+// the selectors and tables that a VMCS takes.
 #pragma once
 
-#include <base/types.hpp>
+#include <hv/machine/instructions.hpp>
 
 namespace ravelin::hv::vmx {
 
-[[nodiscard]] inline u64 read_msr(u32 msr) {
-    u32 low = 0;
-    u32 high = 0;
-    // SAFETY: only architectural MSRs whose presence CPUID or a capability MSR has shown are named.
-    asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return u64{high} << 32 | low;
-}
-inline void write_msr(u32 msr, u64 value) {
-    // SAFETY: as read_msr(); the caller knows the value to be legal.
-    asm volatile(
-        "wrmsr" ::"c"(msr), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32))
-        : "memory");
-}
-[[nodiscard]] inline u64 read_cr0() {
-    u64 value = 0;
-    // SAFETY: reads a control register.
-    asm volatile("mov %%cr0, %0" : "=r"(value));
-    return value;
-}
-inline void write_cr0(u64 value) {
-    // SAFETY: the value is the current one made legal for VMX operation.
-    asm volatile("mov %0, %%cr0" ::"r"(value) : "memory");
-}
-[[nodiscard]] inline u64 read_cr3() {
-    u64 value = 0;
-    // SAFETY: reads a control register.
-    asm volatile("mov %%cr3, %0" : "=r"(value));
-    return value;
-}
-[[nodiscard]] inline u64 read_cr4() {
-    u64 value = 0;
-    // SAFETY: reads a control register.
-    asm volatile("mov %%cr4, %0" : "=r"(value));
-    return value;
-}
-inline void write_cr4(u64 value) {
-    // SAFETY: as write_cr0().
-    asm volatile("mov %0, %%cr4" ::"r"(value) : "memory");
-}
+using machine::cpuid;
+using machine::read_cr0;
+using machine::read_cr3;
+using machine::read_cr4;
+using machine::read_msr;
+using machine::read_xcr0;
+using machine::write_cr0;
+using machine::write_cr4;
+using machine::write_msr;
+using machine::write_xcr0;
 
 /// The pseudo-descriptor that SGDT and SIDT store.
 struct [[gnu::packed]] DescriptorTable {
@@ -80,18 +52,6 @@ struct [[gnu::packed]] DescriptorTable {
     // SAFETY: reads a segment selector.
     asm volatile("mov %%ss, %0" : "=r"(selector));
     return selector;
-}
-[[nodiscard]] inline u64 read_xcr0() {
-    u32 low = 0;
-    u32 high = 0;
-    // SAFETY: only executed when CR4.OSXSAVE is set.
-    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return u64{high} << 32 | low;
-}
-inline void write_xcr0(u64 value) {
-    // SAFETY: as read_xcr0(); the value was checked against the CPUID policy.
-    asm volatile(
-        "xsetbv" ::"c"(0), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)));
 }
 
 } // namespace ravelin::hv::vmx

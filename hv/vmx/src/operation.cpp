@@ -18,13 +18,7 @@ struct FeatureControl {
 constexpr u64 cr4_vmxe = u64{1} << 13;
 
 [[nodiscard]] bool offered() {
-    u32 eax = 1;
-    u32 ebx = 0;
-    u32 ecx = 0;
-    u32 edx = 0;
-    // SAFETY: CPUID has no side effect but serialisation.
-    asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return BitFlag<u32, 5>::get(ecx);
+    return BitFlag<u32, 5>::get(cpuid(1).ecx);
 }
 
 [[nodiscard]] Status<Error> allow_by_feature_control() {

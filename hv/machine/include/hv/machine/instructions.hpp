@@ -80,6 +80,16 @@ inline void disable_interrupts() {
         asm volatile("cli; hlt" ::: "memory");
     }
 }
+[[nodiscard]] inline u64 read_cr0() {
+    u64 value = 0;
+    // SAFETY: reads a control register.
+    asm volatile("mov %%cr0, %0" : "=r"(value));
+    return value;
+}
+inline void write_cr0(u64 value) {
+    // SAFETY: the value is the current one with bits the caller's mode of operation asks for.
+    asm volatile("mov %0, %%cr0" ::"r"(value) : "memory");
+}
 [[nodiscard]] inline u64 read_cr2() {
     u64 value = 0;
     // SAFETY: reads a control register.
@@ -95,6 +105,28 @@ inline void disable_interrupts() {
 inline void write_cr3(HostPhysical root) {
     // SAFETY: the caller's tables map the code that runs and the stack it runs on.
     asm volatile("mov %0, %%cr3" ::"r"(root.raw()) : "memory");
+}
+[[nodiscard]] inline u64 read_cr4() {
+    u64 value = 0;
+    // SAFETY: reads a control register.
+    asm volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+inline void write_cr4(u64 value) {
+    // SAFETY: as write_cr0(); no bit of it changes a translation.
+    asm volatile("mov %0, %%cr4" ::"r"(value) : "memory");
+}
+[[nodiscard]] inline u64 read_xcr0() {
+    u32 low = 0;
+    u32 high = 0;
+    // SAFETY: only called where CR4.OSXSAVE is set.
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return u64{high} << 32 | low;
+}
+inline void write_xcr0(u64 value) {
+    // SAFETY: as read_xcr0(); the value is a subset of what CPUID leaf 0Dh offers, bit 0 set.
+    asm volatile("xsetbv" ::"c"(0), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32))
+                 : "memory");
 }
 
 } // namespace ravelin::hv::machine
