@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * PVH entry (32-bit protected mode, paging off, EBX = start_info) to long mode, and the exception stubs.
  * The ELF note is XEN_ELFNOTE_PHYS32_ENTRY of Xen's public/elfnote.h. */
+#include <support/long_mode.inc>
+
     .section .note.Xen, "a", @note
     .balign 4
     .long 4, 4, 18
@@ -14,34 +16,7 @@ guest_start32:
     cld
     movl $stack_top, %esp
     movl %ebx, start_info_address
-    /* Four gigabytes in pages of 2 MiB: PML4, PDPT, four page directories. */
-    movl $(page_tables + 0x1007), page_tables
-    movl $page_tables + 0x2007, %eax
-    movl $(page_tables + 0x1000), %edi
-    movl $4, %ecx
-1:  movl %eax, (%edi)
-    addl $0x1000, %eax
-    addl $8, %edi
-    loop 1b
-    movl $(page_tables + 0x2000), %edi
-    movl $0x87, %eax
-    movl $2048, %ecx
-2:  movl %eax, (%edi)
-    addl $0x200000, %eax
-    addl $8, %edi
-    loop 2b
-    movl $page_tables, %eax
-    movl %eax, %cr3
-    movl $0x20, %eax            /* PAE */
-    movl %eax, %cr4
-    movl $0xc0000080, %ecx
-    rdmsr
-    orl $0x900, %eax            /* LME, NXE */
-    wrmsr
-    movl $0x80000011, %eax
-    movl %eax, %cr0
-    lgdt gdt_pointer
-    ljmp $0x08, $guest_start64
+    enter_long_mode guest_start64, 7, 0x800 /* NXE */
 
     .code64
 guest_start64:
