@@ -160,16 +160,19 @@ void add_windows(builder::PciRoot& root) {
 
 /// A BAR where no device may decode would let a domain reach what is not its own.
 bool decodes_where_devices_may(const vpci::Function& function) {
-    return std::all_of(function.bars().begin(), function.bars().end(), [](const vpci::Bar& bar) {
-        const u64 start = bar.address.raw();
-        const u64 end = start + bar.size.raw();
-        const bool below_local = end <= local_devices || start >= four_gib;
-        bool is_ram = false;
-        for (u64 at = start; at < end; at += page_size)
-            is_ram = is_ram ||
-                     frames().info(HostFrame::of(HostPhysical{at})).type != mm::FrameType::absent;
-        return end > start && below_local && !is_ram;
-    });
+    FixedVector<vpci::Reserved, 1 + wire::Mcfg::capacity()> reserved{};
+    ensure(reserved.push_back({HostPhysical{local_devices}, four_gib - local_devices}), "room");
+    for (const wire::ConfigurationSpace& space : firmware_tables().mcfg)
+        ensure(reserved.push_back({space.base, (space.last_bus + u64{1}) * bus_size}), "room");
+    return function.keeps_clear_of(reserved) &&
+           std::all_of(function.bars().begin(), function.bars().end(), [](const vpci::Bar& bar) {
+               bool is_ram = false;
+               for (HostPhysical at = bar.address; at - bar.address < bar.size.raw();
+                    at = at + page_size)
+                   is_ram =
+                       is_ram || frames().info(HostFrame::of(at)).type != mm::FrameType::absent;
+               return !is_ram;
+           });
 }
 
 void consider(PciAddress at, const wire::ManifestDomain& manifest) {

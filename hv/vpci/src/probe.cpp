@@ -3,6 +3,8 @@
 #include "hv/vpci/function.hpp"
 #include "registers.hpp"
 
+#include <algorithm>
+
 namespace ravelin::hv::vpci {
 
 std::string_view text(Unfit reason) {
@@ -33,6 +35,17 @@ Unfit Function::probe(PciAddress at, ConfigSpace& config) {
     if (msi_ == 0 && msix_ == 0)
         return Unfit::no_messages;
     return probe_bars(config);
+}
+
+bool Function::keeps_clear_of(std::span<const Reserved> reserved) const {
+    return std::all_of(bars_.begin(), bars_.end(), [reserved](const Bar& bar) {
+        const u64 start = bar.address.raw();
+        const u64 end = start + bar.size.raw();
+        return end > start &&
+               std::none_of(reserved.begin(), reserved.end(), [&](const Reserved& r) {
+                   return start < r.start.raw() + r.size && r.start.raw() < end;
+               });
+    });
 }
 
 void Function::find_capabilities(ConfigSpace& config) {

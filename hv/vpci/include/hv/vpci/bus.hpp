@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The PCI bus of one domain: the functions it owns, at their physical addresses, through ECAM and
-// the old configuration ports. What it does not own is not there. [PCI Express 5.0 7.2.2]
+// the old configuration ports. What it does not own is not there, but for a placeholder at function
+// 0 of a slot where it owns another function. [PCI Express 5.0 7.2.2]
 // [PCI 3.0 3.2.2.3.2]
 #pragma once
 
@@ -39,6 +40,9 @@ class VirtualBus final : public domain::PortDevice, public domain::MmioDevice {
 
   private:
     [[nodiscard]] Function* find(u16 source_id);
+    [[nodiscard]] u32 read_config(u16 source_id, u16 offset, u8 size);
+    void write_config(u16 source_id, u16 offset, u8 size, u32 value);
+    [[nodiscard]] u16 selected_register(u16 port) const;
     [[nodiscard]] Function* table_owner(HostPhysical at);
 
     GuestPhysical ecam_{};

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 
 namespace ravelin::hv::vpci {
 
@@ -28,10 +29,15 @@ enum class Unfit : u8 {
     absent,
     bridge,      ///< bridges stay the hypervisor's
     no_messages, ///< neither MSI nor MSI-X: its interrupts cannot be remapped
-    bad_bars,    ///< a BAR that the firmware left unassigned or that overlaps nothing a device may
-                 ///< decode
+    bad_bars,    ///< a BAR that the firmware left unassigned, or smaller than a page
 };
 [[nodiscard]] std::string_view text(Unfit reason);
+
+/// Physical addresses that no device may decode.
+struct Reserved {
+    HostPhysical start{};
+    u64 size{};
+};
 
 struct MsixTable {
     HostPhysical start{};
@@ -54,6 +60,8 @@ class Function {
     [[nodiscard]] PciAddress at() const { return at_; }
     [[nodiscard]] const FixedVector<Bar, 6>& bars() const { return bars_; }
     [[nodiscard]] const std::optional<MsixTable>& msix_table() const { return msix_table_; }
+    /// Whether every BAR ends, and decodes none of these addresses.
+    [[nodiscard]] bool keeps_clear_of(std::span<const Reserved> reserved) const;
 
     /// The domain's configuration accesses; size 1, 2 or 4, aligned.
     [[nodiscard]] u32 read_config(u16 offset, u8 size);
