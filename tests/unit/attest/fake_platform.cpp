@@ -3,6 +3,7 @@
 
 #include <attest/platform_tpm.hpp>
 #include <attest/tcti.hpp>
+#include <wire/manifest.hpp>
 
 #include <algorithm>
 #include <gtest/gtest.h>
