@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // A TPM that answers what it likes: every command of the hypervisor ends, with a value or an error.
-// Input: one byte that chooses the command, then responses, each behind a byte of size.
+// Input: a byte that chooses the command, then responses, each behind its size in two.
 #include <hv/tpm/tpm.hpp>
 
 #include <support/tpm_answers.hpp>
 
 using namespace ravelin;
 using namespace ravelin::hv::tpm;
-
 template <typename T> static int end(const Result<T, TpmError>& result) {
     if (!result.is_ok())
         (void)result.error().describe();
     return 0;
 }
-
 extern "C" int LLVMFuzzerTestOneInput(const u8* data, usize size) {
     const std::span<const u8> bytes{data, size};
     test::GivenAnswers answers{bytes.empty() ? bytes : bytes.subspan(1)};
     test::LeapingClock clock;
     Tpm tpm{answers, clock};
-    const wire::tpm::Handle handle{0x8000'0000};
+    constexpr wire::tpm::Handle handle{0x8000'0000};
     HandleList handles;
     PcrValues values;
     Key key;

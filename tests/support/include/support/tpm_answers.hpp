@@ -9,7 +9,7 @@
 
 namespace ravelin::test {
 
-/// Each response stands behind a byte of size; at their end nothing answers any more.
+/// Each response stands behind its size in two bytes; at their end nothing answers any more.
 class GivenAnswers final : public hv::tpm::Transport {
   public:
     using Error = hv::tpm::TransportError;
@@ -18,9 +18,9 @@ class GivenAnswers final : public hv::tpm::Transport {
     Result<hv::tpm::Progress, Error> poll() override { return hv::tpm::Progress::complete; }
     Status<Error> cancel() override { return Unit{}; }
     Result<std::span<const u8>, Error> finish(std::span<u8> buffer) override {
-        const auto size = reader_.byte();
+        const auto size = reader_.integer<u16>();
         const auto bytes = reader_.bytes(size.is_ok() ? size.value() : 1);
-        if (!size.is_ok() || !bytes.is_ok())
+        if (!size.is_ok() || !bytes.is_ok() || bytes.value().size() > buffer.size())
             return Failure{Error::absent};
         return BigWriter{buffer}.bytes(bytes.value()).finish().value();
     }
