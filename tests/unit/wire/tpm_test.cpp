@@ -23,6 +23,9 @@ TEST(TpmResponse, HeaderIsExact) {
                   TpmDecodeError::truncated);
     EXPECT_EQ(decode_response_header(std::span{response}.first(11)).error(),
               TpmDecodeError::size_mismatch);
+    response[5] = 11; // a byte beyond the size it states
+    EXPECT_EQ(decode_response_header(response).error(), TpmDecodeError::size_mismatch);
+    response[5] = 12;
     response[1] = 0x03;
     EXPECT_EQ(decode_response_header(response).error(), TpmDecodeError::bad_tag);
 }
