@@ -72,7 +72,7 @@ attest | keep)
     ravelin agent --verifier "$(option ravelin.verifier https://10.0.2.100:8443)" --ca /etc/ravelin/verifier-ca.pem \
         --host "$(option ravelin.host ravelin)"
     say "agent ended $?"
-    [ ! -x /guests/run ] || /guests/run
+    [ ! -x /etc/ravelin/after ] || /etc/ravelin/after
     [ "$mode" = attest ] || shell
     ;;
 test)
