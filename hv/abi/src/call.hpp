@@ -99,6 +99,7 @@ Outcome set_upcall_vector(Call& call);
 Outcome device_described(Call& call);
 Outcome vm_assist(Call& call);
 Outcome control(Call& call);
+Outcome domain_control(Call& call);
 Outcome multicall(Call& call);
 
 /// Runs one hypercall through the table; multicall's entries come here too.

@@ -255,6 +255,8 @@ constexpr Entry entries[] = {
       "hvm_op.set_evtchn_upcall_vector",
       Operation::use_own_parameters},
      set_upcall_vector},
+    {{__HYPERVISOR_domctl, any_sub_operation, "domctl", Operation::describe_domains},
+     domain_control},
     {{wire::control::hypercall, any_sub_operation, "ravelin_control", Operation::use_control},
      control},
 };
@@ -277,6 +279,7 @@ static_assert(static_cast<i64>(Errno::not_permitted) == XEN_EPERM &&
               static_cast<i64>(Errno::not_implemented) == XEN_ENOSYS &&
               static_cast<i64>(Errno::fault) == XEN_EFAULT &&
               static_cast<i64>(Errno::invalid) == XEN_EINVAL &&
+              static_cast<i64>(Errno::bad_version) == XEN_EACCES &&
               static_cast<i64>(Errno::no_entry) == XEN_ENOENT &&
               static_cast<i64>(Errno::exists) == XEN_EEXIST &&
               static_cast<i64>(Errno::no_space) == XEN_ENOSPC &&

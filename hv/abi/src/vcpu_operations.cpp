@@ -239,7 +239,7 @@ Outcome control(Call& call) {
             return Failure{Errno::fault};
         const auto out =
             std::span{buffers.response}.first(std::min<u64>(capacity, buffers.response.size()));
-        const i64 result = call.abi.control()->control(call.domain, operation, in, out);
+        const i64 result = call.abi.control()->control(call.vcpu, operation, in, out);
         if (result < 0)
             return Failure{static_cast<Errno>(-result)};
         ensure(static_cast<u64>(result) <= out.size(), "a control response longer than its buffer");

@@ -58,26 +58,23 @@ Result<Layout, BuildFailure> lay_out(const Plan& plan, const wire::PvhKernel& ke
     return Layout{acpi, start, ramdisk};
 }
 
+/// Maps 2 MiB of new frames at `at`, in one piece if there is one.
 Status<BuildFailure>
-give_memory(const Plan& plan, domain::Domain& domain, mm::FrameAllocator& frames) {
-    for (u64 at = 0; at < plan.memory.raw(); at += large_page) {
-        const auto large =
-            frames.allocate(mm::FrameOrder::size_2m, mm::FrameType::domain, domain.id());
-        const u64 step = large ? large_page : page_size;
-        for (u64 inner = 0; inner < large_page; inner += step) {
-            const auto frame =
-                large
-                    ? large
-                    : frames.allocate(mm::FrameOrder::size_4k, mm::FrameType::domain, domain.id());
-            if (!frame)
-                return fail(BuildError::out_of_frames);
-            if (!domain.stage2().map(GuestPhysical{at + inner},
-                                     frame.value().address(),
-                                     Bytes{step},
-                                     Access::all,
-                                     stage2::MemoryType::write_back))
-                return fail(BuildError::stage2);
-        }
+give_block(GuestPhysical at, domain::Domain& domain, mm::FrameAllocator& frames) {
+    const auto large = frames.allocate(mm::FrameOrder::size_2m, mm::FrameType::domain, domain.id());
+    const u64 step = large ? large_page : page_size;
+    for (u64 inner = 0; inner < large_page; inner += step) {
+        const auto frame =
+            large ? large
+                  : frames.allocate(mm::FrameOrder::size_4k, mm::FrameType::domain, domain.id());
+        if (!frame)
+            return fail(BuildError::out_of_frames);
+        if (!domain.stage2().map(at + inner,
+                                 frame.value().address(),
+                                 Bytes{step},
+                                 Access::all,
+                                 stage2::MemoryType::write_back))
+            return fail(BuildError::stage2);
     }
     return Unit{};
 }
@@ -106,6 +103,11 @@ void describe_memory(const Plan& plan, domain::Domain& domain, const Layout& lay
             {GuestPhysical{hole_end}, Bytes{layout.acpi.raw() - hole_end}, MemoryKind::ram}) &&
         map.push_back({layout.acpi, Bytes{acpi_size}, MemoryKind::acpi_reclaimable});
     ensure(fits, "a memory map of four entries");
+    if (!plan.initial_domain)
+        ensure(map.push_back({special_pages.address(),
+                              Bytes{special_page_count * page_size},
+                              MemoryKind::reserved}),
+               "a memory map of five entries");
     if (plan.pci)
         ensure(
             map.push_back(
@@ -187,6 +189,21 @@ std::string_view text(const BuildFailure& failure) {
     return "unknown";
 }
 
+Result<bool, BuildFailure>
+give_next_memory(const Plan& plan, domain::Domain& domain, mm::FrameAllocator& frames) {
+    constexpr u64 part = 16 * mib;
+    u64 given = 0;
+    for (u64 at = 0; at < plan.memory.raw(); at += large_page) {
+        if (domain.stage2().translate(GuestPhysical{at}))
+            continue;
+        if (given == part)
+            return false;
+        (void)RAVELIN_TRY(give_block(GuestPhysical{at}, domain, frames));
+        given += large_page;
+    }
+    return true;
+}
+
 Result<Entry, BuildFailure> build(const Plan& plan,
                                   domain::Domain& domain,
                                   mm::FrameAllocator& frames,
@@ -195,7 +212,8 @@ Result<Entry, BuildFailure> build(const Plan& plan,
     if (!kernel)
         return Failure{BuildFailure{BuildError::kernel, kernel.error()}};
     const Layout layout = RAVELIN_TRY(lay_out(plan, kernel.value()));
-    (void)RAVELIN_TRY(give_memory(plan, domain, frames));
+    while (!RAVELIN_TRY(give_next_memory(plan, domain, frames))) {
+    }
     observer.copying(true);
     for (const wire::ElfSegment& segment : kernel.value().segments)
         (void)RAVELIN_TRY(copy(domain, segment.address, segment.bytes));

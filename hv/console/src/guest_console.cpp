@@ -41,6 +41,11 @@ void GuestConsole::attach(std::span<u8, page_size> page) {
     page_ = page.data();
 }
 
+void GuestConsole::detach() {
+    const LockGuard guard{lock_};
+    page_ = nullptr;
+}
+
 void GuestConsole::echo_to(Echo& echo, EchoStyle style, std::string_view name) {
     const LockGuard guard{lock_};
     echo_ = &echo;
@@ -54,8 +59,7 @@ void GuestConsole::echo_to(Echo& echo, EchoStyle style, std::string_view name) {
 
 void GuestConsole::say(std::span<const u8> text) {
     const LockGuard guard{lock_};
-    for (const u8 one : text)
-        put(one);
+    put(text);
 }
 
 Notify GuestConsole::serve() {
@@ -85,9 +89,14 @@ bool GuestConsole::take_output() {
         return false;
     if (produced - output_consumed_ > output_ring)
         output_consumed_ = produced;
-    while (output_consumed_ != produced)
-        put(byte(page_, output_at + output_consumed_++ % output_ring)
-                .load(std::memory_order_relaxed));
+    while (output_consumed_ != produced) {
+        std::array<u8, 128> piece{};
+        usize size = 0;
+        while (size < piece.size() && output_consumed_ != produced)
+            piece[size++] = byte(page_, output_at + output_consumed_++ % output_ring)
+                                .load(std::memory_order_relaxed);
+        put(std::span{piece}.first(size));
+    }
     index(page_, out_cons).store(output_consumed_, std::memory_order_release);
     return true;
 }
@@ -109,15 +118,19 @@ bool GuestConsole::give_input() {
     return count != 0;
 }
 
-void GuestConsole::put(u8 one) {
-    history_.append(one);
-    if (echo_ != nullptr)
-        put_echo(static_cast<char>(one));
+void GuestConsole::put(std::span<const u8> text) {
+    for (const u8 one : text)
+        history_.append(one);
+    if (echo_ == nullptr)
+        return;
+    // SAFETY: char may alias any byte.
+    if (style_ == EchoStyle::plain)
+        return echo_->echo({reinterpret_cast<const char*>(text.data()), text.size()});
+    for (const u8 one : text)
+        put_in_line(static_cast<char>(one));
 }
 
-void GuestConsole::put_echo(char c) {
-    if (style_ == EchoStyle::plain)
-        return echo_->echo({&c, 1});
+void GuestConsole::put_in_line(char c) {
     if (c == '\r')
         return;
     if (c == '\n')

@@ -11,7 +11,7 @@
 #include "platform.hpp"
 #include "run.hpp"
 #include "storage.hpp"
-#include "tpm.hpp"
+#include "vm.hpp"
 
 #include <hv/builder/build.hpp>
 #include <hv/domain/basic_devices.hpp>
@@ -99,8 +99,10 @@ Result<builder::Plan, Refusal> make_plan(const boot::BootInfo& info,
     return plan;
 }
 
-Status<Refusal>
-build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest, wire::DmaState dma) {
+Status<Refusal> build_domain(const boot::BootInfo& info,
+                             const wire::ManifestDomain& manifest,
+                             wire::DmaState dma,
+                             usize domains) {
     builder::Plan plan = RAVELIN_TRY(make_plan(info, manifest));
     if (dma == wire::DmaState::is_protected)
         plan.pci = choose_devices(manifest);
@@ -110,6 +112,13 @@ build_domain(const boot::BootInfo& info, const wire::ManifestDomain& manifest, w
                                                         : domain::Role::guest,
                                     LabelId{0}};
     (void)RAVELIN_TRY(create_domain(identity, manifest.vcpus));
+    DomainStorage& storage = *find_storage(manifest.id);
+    const bool under_domain0 = !plan.initial_domain && table.find(DomainId{0}); // made first
+    if (!under_domain0)
+        choose_echo(storage, plan.initial_domain || domains == 1);
+    if (!plan.initial_domain)
+        (void)RAVELIN_TRY(
+            connect(storage, under_domain0 ? std::optional{DomainId{0}} : std::nullopt));
     return fill_domain(manifest.id, plan);
 }
 
@@ -159,15 +168,6 @@ Status<Refusal> set_up(DomainStorage& storage, u32 vcpus) {
     return Unit{};
 }
 
-DomainStorage* find_storage(DomainId id) {
-    return table.with([id](Table::Slots& slots) -> DomainStorage* {
-        for (DomainStorage* const storage : slots)
-            if (storage->domain.id() == id)
-                return storage;
-        return nullptr;
-    });
-}
-
 } // namespace
 
 VcpuStorage::VcpuStorage(domain::Domain& domain, VcpuId id, const domain::CpuidPolicy& policy)
@@ -190,11 +190,10 @@ Status<Refusal> enable_virtualisation() {
 Status<Refusal>
 build_domains(const boot::BootInfo& info, const wire::Manifest& manifest, wire::DmaState dma) {
     read_wall_clock();
-    xen_abi.construct(
-        abi_machine, &control_handler(), abi::Surroundings{table, frames(), dma_mirror()});
+    xen_abi.construct(abi_machine, &vm_control(), abi::Surroundings{table, frames(), dma_mirror()});
     for (usize i = 0; i < manifest.domain_count(); ++i) {
         const wire::ManifestDomain domain = manifest.domain(i);
-        (void)RAVELIN_TRY(build_domain(info, domain, dma));
+        (void)RAVELIN_TRY(build_domain(info, domain, dma, manifest.domain_count()));
     }
     return Unit{};
 }
@@ -249,6 +248,7 @@ Status<Refusal> fill_domain(DomainId id, const builder::Plan& plan) {
     VcpuStorage& first = storage->vcpus[0];
     first.cpu.reset_to_flat_protected_mode(entry.value().rip);
     first.vcpu.registers()[cpu::Register::rbx] = entry.value().start_info;
+    storage->state.balloon.set_up(domain, frames(), dma_mirror()); // counts what it has now
     log("domain {} ({}): {} MiB, {} vCPUs, entry {x}",
         id,
         domain.name(),
@@ -273,6 +273,8 @@ Status<DestroyError> destroy_domain(DomainId id) {
         return Failure{DestroyError::in_use};
     domain::Domain& domain = storage->domain;
     domain.stop(domain::StopReason::destroyed);
+    if (domain.is_off_cpus())
+        disconnect(*storage);
     const bool unused = domain.users() == 0 && domain.is_off_cpus() && xen_abi->let_go(domain) &&
                         frames().release_unpinned(HostFrame{0}, frames().size(), id) == 0;
     table.with([storage, unused](Table::Slots& slots) {
@@ -285,6 +287,15 @@ Status<DestroyError> destroy_domain(DomainId id) {
         return Failure{DestroyError::in_use};
     release_storage(*storage);
     return Unit{};
+}
+
+DomainStorage* find_storage(DomainId id) {
+    return table.with([id](Table::Slots& slots) -> DomainStorage* {
+        for (DomainStorage* const storage : slots)
+            if (storage->domain.id() == id)
+                return storage;
+        return nullptr;
+    });
 }
 
 domain::Directory& directory() {

@@ -59,6 +59,10 @@ enum class DestroyError : u8 {
 /// Every domain the directory finds, stopped ones too, in no order. Any CPU.
 [[nodiscard]] FixedVector<DomainId, max_domains> domain_ids();
 
+/// The storage of a domain, a dying one's too, or nullptr. It stays while the caller has a
+/// reference to the domain, is one of its vCPUs, or is who destroys it.
+[[nodiscard]] DomainStorage* find_storage(DomainId id);
+
 /// Calls `visit` for each domain under the directory's lock, until it returns false.
 using DomainVisitor = bool (*)(DomainStorage& storage, void* context);
 void visit_domains(DomainVisitor visit, void* context);

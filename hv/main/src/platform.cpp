@@ -3,6 +3,7 @@
 #include "platform.hpp"
 
 #include "dma.hpp"
+#include "vm.hpp"
 
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
@@ -102,8 +103,8 @@ u64 AbiMachine::tsc_khz() const {
 u64 AbiMachine::boot_time_seconds() const {
     return boot_seconds;
 }
-void AbiMachine::write_console(const domain::Domain&, std::string_view text) {
-    machine::write_console(text);
+void AbiMachine::write_console(const domain::Domain& domain, std::string_view text) {
+    say_for(domain, text);
 }
 std::optional<char> AbiMachine::read_console() {
     return machine::read_console();

@@ -7,6 +7,7 @@
 #include "domains.hpp"
 #include "platform.hpp"
 #include "storage.hpp"
+#include "vm.hpp"
 
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
@@ -29,10 +30,7 @@ constinit std::atomic<bool> revoked{false};
 /// COM1 has an interrupt that only an I/O APIC would route; domain 0 is told of what was typed by
 /// looking for it. A DMA fault waits in its unit's records until then.
 void look_around() {
-    if (machine::console_has_input()) {
-        if (const domain::Reference domain0 = directory().find(DomainId{0}))
-            guest_abi().raise_virtual_interrupt(*domain0, VIRQ_CONSOLE);
-    }
+    give_typed_input();
     report_dma_faults();
 }
 
@@ -105,6 +103,7 @@ void on_stopped(DomainStorage& storage) {
     if (!storage.domain.is_off_cpus() || storage.reported.exchange(true))
         return;
     report_end(storage);
+    tell_of_ended_domain();
     consider_the_end(*storage.domain.stop_reason(), storage.domain.role() == domain::Role::domain0);
 }
 

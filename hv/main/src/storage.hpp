@@ -5,11 +5,13 @@
 
 #include <base/int.hpp>
 #include <hv/abi/xen_abi.hpp>
+#include <hv/console/guest_console.hpp>
 #include <hv/domain/domain.hpp>
 #include <hv/domain/run_loop.hpp>
 #include <hv/svm/virtual_cpu.hpp>
 #include <hv/vlapic/bus.hpp>
 #include <hv/vlapic/vlapic.hpp>
+#include <wire/vm_control.hpp>
 
 #include <atomic>
 #include <span>
@@ -35,6 +37,11 @@ struct DomainStorage {
     domain::Domain domain;
     abi::DomainState state;
     vlapic::ApicBus apics;
+    console::GuestConsole console;
+    EventPort console_port{}; ///< 0: it has none of its own
+    EventPort store_port{};
+    std::optional<HostFrame> console_frame; ///< pinned
+    wire::control::Schedule schedule{};
     std::span<VcpuStorage> vcpus{}; ///< behind this object, in the same frames
     HostFrame first;
     u64 frames;

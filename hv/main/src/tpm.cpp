@@ -53,7 +53,7 @@ struct Label {
 /// Takes control hypercalls to the service.
 class TpmControl final : public abi::ControlHandler {
   public:
-    i64 control(domain::Domain& caller,
+    i64 control(domain::Vcpu& caller,
                 u64 operation,
                 std::span<const u8> request,
                 std::span<u8> response) override;
@@ -70,13 +70,14 @@ constinit TpmControl control;
 // Written by measure_launch(), read only afterwards.
 FixedVector<Label, wire::Manifest::max_domains> labels;
 
-i64 TpmControl::control(domain::Domain& caller,
+i64 TpmControl::control(domain::Vcpu& caller,
                         u64 operation,
                         std::span<const u8> request,
                         std::span<u8> response) {
-    tpm::Submitter submitter{caller.id(), {}};
+    const DomainId id = caller.domain().id();
+    tpm::Submitter submitter{id, {}};
     for (const Label& label : labels)
-        if (label.id == caller.id())
+        if (label.id == id)
             submitter.label = label.text.view();
     const LockGuard guard{lock};
     return tpm_service().handle(operation, submitter, request, response);

@@ -131,7 +131,7 @@ TEST(Multicall, decides_each_entry_by_its_own_row) {
     entry(0, __HYPERVISOR_xen_version, XENVER_version);
     entry(1, __HYPERVISOR_console_io, CONSOLEIO_read);
     entry(2, __HYPERVISOR_multicall, 0x9000);
-    entry(3, __HYPERVISOR_domctl, 0);
+    entry(3, __HYPERVISOR_sysctl, 0);
     EXPECT_EQ(world.call(__HYPERVISOR_multicall, {0x9000, 4}), 0);
     const auto result = [&](u64 index) {
         return static_cast<i64>(
@@ -146,7 +146,7 @@ TEST(Multicall, decides_each_entry_by_its_own_row) {
 
 class Echo final : public abi::ControlHandler {
   public:
-    i64 control(domain::Domain&,
+    i64 control(domain::Vcpu&,
                 u64 operation,
                 std::span<const u8> request,
                 std::span<u8> response) override {

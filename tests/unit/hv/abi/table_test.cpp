@@ -47,7 +47,6 @@ TEST(Table, a_guest_is_refused_what_only_domain_0_may) {
 TEST(Table, what_belongs_to_the_toolstack_is_absent_for_domain_0_too) {
     AbiWorld world;
     for (const int number : {__HYPERVISOR_sysctl,
-                             __HYPERVISOR_domctl,
                              __HYPERVISOR_xsm_op,
                              __HYPERVISOR_platform_op,
                              __HYPERVISOR_kexec_op,
@@ -57,6 +56,36 @@ TEST(Table, what_belongs_to_the_toolstack_is_absent_for_domain_0_too) {
                              __HYPERVISOR_tmem_op,
                              __HYPERVISOR_argo_op})
         EXPECT_EQ(world.call(static_cast<u64>(number), {AbiWorld::scratch}), -XEN_ENOSYS) << number;
+}
+
+TEST(Table, of_domctl_there_is_what_the_store_asks) {
+    AbiWorld world;
+    xen_domctl request{};
+    request.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    const auto ask = [&](u32 command, DomainId id) {
+        request.cmd = command;
+        request.domain = id.raw();
+        world.put(AbiWorld::scratch, request);
+        const i64 result = world.call(__HYPERVISOR_domctl, {AbiWorld::scratch});
+        request = world.get<xen_domctl>(AbiWorld::scratch);
+        return result;
+    };
+    const xen_domctl_getdomaininfo& info = request.u.getdomaininfo;
+    EXPECT_EQ(ask(XEN_DOMCTL_getdomaininfo, AbiWorld::id), 0);
+    EXPECT_EQ(info.domain, AbiWorld::id.raw());
+    EXPECT_EQ(info.tot_pages, AbiWorld::ram_bytes / page_size);
+    EXPECT_EQ(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_running), XEN_DOMINF_running);
+    world.guest.stop(domain::StopReason::reboot);
+    EXPECT_EQ(ask(XEN_DOMCTL_getdomaininfo, AbiWorld::id), 0);
+    EXPECT_EQ(info.flags & XEN_DOMINF_shutdown, XEN_DOMINF_shutdown);
+    EXPECT_EQ(info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_reboot);
+    EXPECT_EQ(ask(XEN_DOMCTL_getdomaininfo, DomainId{99}), -XEN_ESRCH);
+    EXPECT_EQ(ask(XEN_DOMCTL_destroydomain, AbiWorld::id), -XEN_ENOSYS);
+    request.interface_version = XEN_DOMCTL_INTERFACE_VERSION + 1;
+    EXPECT_EQ(ask(XEN_DOMCTL_getdomaininfo, AbiWorld::id), -XEN_EACCES);
+    EXPECT_EQ(world.call(__HYPERVISOR_domctl, {~u64{0} - 8}), -XEN_EFAULT);
+    AbiWorld guest{domain::Role::guest};
+    EXPECT_EQ(guest.call(__HYPERVISOR_domctl, {AbiWorld::scratch}), -XEN_EPERM);
 }
 
 TEST(Table, grant_operations_that_pvh_guests_do_not_have_are_absent) {

@@ -157,6 +157,21 @@ TEST_F(Build, a_guest_is_not_told_it_is_privileged) {
     ASSERT_TRUE(entry.is_ok());
     EXPECT_EQ(number(entry.value().start_info + 8, 4), 0u);
     EXPECT_EQ(number(entry.value().start_info + 12, 4), 0u);
+    const domain::MemoryRegion& last = domain->memory_map()[domain->memory_map().size() - 1];
+    EXPECT_EQ(last.kind, domain::MemoryKind::reserved);
+    for (const GuestFrame page : {store_page, console_page}) {
+        EXPECT_GE(page.address(), last.start);
+        EXPECT_LT(page.address() - last.start, last.size.raw());
+    }
+}
+
+TEST_F(Build, memory_comes_in_parts_when_the_builder_must_not_take_long) {
+    Plan large = plan(32 * mib);
+    EXPECT_FALSE(give_next_memory(large, *domain, host->frames).value());
+    EXPECT_TRUE(domain->stage2().translate(GuestPhysical{0}));
+    EXPECT_FALSE(domain->stage2().translate(GuestPhysical{20 * mib}));
+    EXPECT_TRUE(give_next_memory(large, *domain, host->frames).value());
+    EXPECT_TRUE(build(large).is_ok()) << "what is there is not given twice";
 }
 
 TEST_F(Build, a_corrupt_kernel_is_refused_in_words) {

@@ -15,6 +15,7 @@ enum class Errno : i64 {
     again = 11,           // EAGAIN
     no_memory = 12,       // ENOMEM
     access = 13,          // EACCES
+    bad_version = 13,     // EACCES
     fault = 14,           // EFAULT
     busy = 16,            // EBUSY
     exists = 17,          // EEXIST

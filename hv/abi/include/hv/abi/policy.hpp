@@ -27,6 +27,7 @@ enum class Operation : u8 {
     ask_grants,
     use_grants,
     describe_device,
+    describe_domains,
     use_control,
     batch,
     count
@@ -57,6 +58,7 @@ inline constexpr PolicyLine policy_lines[] = {
     {Operation::ask_grants, true, true, "the domain's own grant table"},
     {Operation::use_grants, true, true, "pages that another domain granted to the caller by name"},
     {Operation::describe_device, true, false, "PCI functions that the domain found"},
+    {Operation::describe_domains, true, false, "the state of any domain, as the store asks for it"},
     {Operation::use_control, true, false, "the hypervisor's own control interface"},
     {Operation::batch, true, true, "several hypercalls, each decided by its own row"},
 };

@@ -8,6 +8,8 @@
 
 // The newest interface: structures with all their fields, guest handles as structures.
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
+// A toolstack's operations too: their structures, and 64-bit handles.
+#define __XEN_TOOLS__ 1
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -28,5 +30,10 @@ extern "C" {
 #include <xen/vcpu.h>
 #include <xen/version.h>
 #include <xen/xen.h>
+// Its anonymous unions are an extension that both compilers have.
+#pragma push_macro("__STRICT_ANSI__")
+#undef __STRICT_ANSI__
+#include <xen/domctl.h>
+#pragma pop_macro("__STRICT_ANSI__")
 }
 #pragma GCC diagnostic pop

@@ -33,7 +33,7 @@ class Machine {
 /// negative errno.
 class ControlHandler {
   public:
-    [[nodiscard]] virtual i64 control(domain::Domain& caller,
+    [[nodiscard]] virtual i64 control(domain::Vcpu& caller,
                                       u64 operation,
                                       std::span<const u8> request,
                                       std::span<u8> response) = 0;

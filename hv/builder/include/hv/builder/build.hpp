@@ -41,8 +41,13 @@ class BuildObserver {
     ~BuildObserver() = default;
 };
 
-/// Fills a domain whose stage-2 table is initialised and empty. Context: start-up, or a builder's
+/// Gives a domain whose stage-2 table is initialised the next part of its memory, from the bottom:
+/// true when it has all of it. Nothing else may map anything meanwhile. Context: a builder's
 /// hypercall.
+[[nodiscard]] Result<bool, BuildFailure>
+give_next_memory(const Plan& plan, domain::Domain& domain, mm::FrameAllocator& frames);
+
+/// Gives it the rest, and fills it. Context: start-up, or a builder's hypercall.
 [[nodiscard]] Result<Entry, BuildFailure> build(const Plan& plan,
                                                 domain::Domain& domain,
                                                 mm::FrameAllocator& frames,

@@ -11,6 +11,13 @@
 
 namespace ravelin::hv::builder {
 
+/// Where a guest finds the pages it shares with its store and with its console, in a region that its
+/// memory map calls reserved: outside its RAM, where Xen has them.
+constexpr GuestFrame special_pages{0xfeff8};
+constexpr u64 special_page_count = 8;
+constexpr GuestFrame store_page{0xfeffc};
+constexpr GuestFrame console_page{0xfefff};
+
 /// A range of physical addresses that devices behind the root bridge decode; shown to the domain
 /// 1:1.
 struct PciWindow {

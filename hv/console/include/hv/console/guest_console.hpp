@@ -39,8 +39,10 @@ class GuestConsole {
     GuestConsole(const GuestConsole&) = delete;
     GuestConsole& operator=(const GuestConsole&) = delete;
 
-    /// The page with the ring; it outlives the console.
+    /// The page with the ring; it stays until detach().
     void attach(std::span<u8, page_size> page);
+    /// The page is touched no more.
+    void detach();
     /// `name` keeps max_name characters.
     void echo_to(Echo& echo, EchoStyle style, std::string_view name);
 
@@ -59,8 +61,8 @@ class GuestConsole {
     [[nodiscard]] usize read(u64& offset, std::span<u8> destination);
 
   private:
-    void put(u8 byte);
-    void put_echo(char c);
+    void put(std::span<const u8> text);
+    void put_in_line(char c);
     void end_line();
     [[nodiscard]] bool take_output();
     [[nodiscard]] bool give_input();
