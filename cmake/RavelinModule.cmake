@@ -16,6 +16,8 @@ set(RAVELIN_ALLOWED_server base wire crypto iommu policy tboot-glue vtpm attest)
 set(RAVELIN_ALLOWED_image base wire crypto iommu policy tboot-glue vtpm attest server)
 set(RAVELIN_ALLOWED_demo base server image)
 set(RAVELIN_ALLOWED_bench base)
+set(RAVELIN_ALLOWED_run base server image kernel manifest)
+set(RAVELIN_ALLOWED_vm base wire kernel)
 set(RAVELIN_ALLOWED_kernel base)
 set(RAVELIN_ALLOWED_manifest base wire)
 # hv is one row of the table; its own rooms (hv-mm, hv-svm, ...) may see one another and the row's modules.

@@ -20,6 +20,7 @@ void add_manifest(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_verifier(CLI::App& app);
 void add_verify(CLI::App& app);
+void add_vm(CLI::App& app);
 
 /// The exit status of a command that ran and said no: `verify` of evidence that is not to be
 /// trusted.

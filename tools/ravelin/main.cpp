@@ -32,7 +32,7 @@ void write_bytes(const std::filesystem::path& path, std::span<const u8> bytes) {
 } // namespace ravelin::tools
 
 int main(int argc, char** argv) try {
-    CLI::App app{"Ravelin: measured boot, launch manifests, attestation"};
+    CLI::App app{"Ravelin: measured boot, launch manifests, attestation, VMs"};
     app.require_subcommand(1);
     ravelin::tools::add_agent(app);
     ravelin::tools::add_kernel(app);
@@ -40,6 +40,7 @@ int main(int argc, char** argv) try {
     ravelin::tools::add_predict(app);
     ravelin::tools::add_verifier(app);
     ravelin::tools::add_verify(app);
+    ravelin::tools::add_vm(app);
     CLI11_PARSE(app, argc, argv);
     return 0;
 } catch (const ravelin::tools::Refusal&) {

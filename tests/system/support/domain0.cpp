@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prepared as a user would: with the `ravelin` command and the image library.
-#include <tools/image/initramfs.hpp>
+// What `ravelin kernel extract` and `ravelin manifest compile` do, by their libraries.
+#include <tools/kernel/extract.hpp>
+#include <tools/manifest/compile.hpp>
 #include <tools/server/process.hpp>
 
 #include <fstream>
@@ -10,12 +11,6 @@
 namespace ravelin::system_test {
 
 namespace {
-
-void ravelin(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), built("tools/ravelin/ravelin").string());
-    run({.arguments = std::move(arguments), .output = {}, .inherited = {}, .environment = {}},
-        120s);
-}
 
 void write_bytes(const std::filesystem::path& path, const std::vector<u8>& bytes) {
     std::ofstream file{path, std::ios::binary | std::ios::trunc};
@@ -33,20 +28,29 @@ std::vector<DirectKernel::Module> domain0_modules(const Domain0Test& test,
     const auto kernel = directory / "dom0.kernel";
     const auto ramdisk = directory / "dom0.initrd";
     const auto manifest = directory / "manifest";
-    const auto source = directory / "manifest.toml";
-    ravelin({"kernel", "extract", stock_kernel_image().string(), "--output", kernel.string()});
+    const std::string bzimage = read_text_file(stock_kernel_image());
+    const auto elf = extract_kernel(std::vector<u8>{bzimage.begin(), bzimage.end()});
+    if (!elf)
+        throw ServerError{stock_kernel_image().string() + ": " +
+                          std::string{describe(elf.error())}};
+    write_bytes(kernel, elf.value());
     InitramfsConfig initramfs;
     initramfs.modules = stock_kernel_modules();
+    initramfs.backends = test.backends;
+    initramfs.programs = test.programs;
     initramfs.files = {{test.program, "/tests/" + test.name}};
     write_bytes(ramdisk, build_initramfs(initramfs));
-    std::ofstream{source} << "version = 1\nplatform = \"System test\"\n\n[[domain]]\nid = 0\n"
-                             "name = \"dom0\"\nrole = \"domain0\"\nkernel = \"dom0.kernel\"\n"
-                             "ramdisk = \"dom0.initrd\"\n"
-                             "command_line = \"console=hvc0 panic=1 ravelin.mode=test ravelin.test="
-                          << test.name << "\"\nmemory_mib = " << test.memory_mib
-                          << "\nvcpus = 1\ndevices = \"all-unassigned\"\nlabel = \"domain0\"\n"
-                          << test.more_manifest;
-    ravelin({"manifest", "compile", source.string(), "--output", manifest.string()});
+    const std::string toml =
+        "version = 1\nplatform = \"System test\"\n\n[[domain]]\nid = 0\n"
+        "name = \"dom0\"\nrole = \"domain0\"\nkernel = \"dom0.kernel\"\n"
+        "ramdisk = \"dom0.initrd\"\n"
+        "command_line = \"console=hvc0 panic=1 ravelin.mode=test ravelin.test=" +
+        test.name + "\"\nmemory_mib = " + std::to_string(test.memory_mib) +
+        "\nvcpus = 1\ndevices = \"all-unassigned\"\nlabel = \"domain0\"\n" + test.more_manifest;
+    const auto compiled = compile_manifest(toml);
+    if (!compiled)
+        throw ServerError{describe(compiled.error(), "manifest.toml")};
+    write_bytes(manifest, compiled.value());
     return {{manifest, "manifest"}, {kernel, "dom0.kernel"}, {ramdisk, "dom0.initrd"}};
 }
 

@@ -53,5 +53,27 @@ TEST(Initramfs, IsReproducibleAndHoldsWhatInitNeeds) {
         EXPECT_NE(text.find(std::string{name} + '\0'), std::string_view::npos) << name;
 }
 
+TEST(Initramfs, BackendsBringTheStoreAndTheirModules) {
+    InitramfsConfig config;
+    config.modules = stock_kernel_modules();
+    const auto holds = [](const std::vector<u8>& archive, std::string_view name) {
+        const std::string_view text{reinterpret_cast<const char*>(archive.data()), archive.size()};
+        return text.find(std::string{name} + '\0') != std::string_view::npos;
+    };
+    const std::vector<u8> without = build_initramfs(config);
+    config.backends = Backends::present;
+    const std::vector<u8> with = build_initramfs(config);
+    for (const std::string_view name : {"usr/bin/xenstored",
+                                        "usr/bin/xenstore-write",
+                                        "lib/modules/xenfs.ko",
+                                        "lib/modules/xen-blkback.ko",
+                                        "lib/modules/xen-netback.ko",
+                                        "lib/modules/bridge.ko",
+                                        "lib/modules/loop.ko"}) {
+        EXPECT_TRUE(holds(with, name)) << name;
+        EXPECT_FALSE(holds(without, name)) << name;
+    }
+}
+
 } // namespace
 } // namespace ravelin::tools

@@ -14,7 +14,8 @@ int main(int argc, char** argv) try {
 
     CLI::App app{
         "Boots Ravelin on an emulated server and attests it to a verifier.\n"
-        "Exit status: 0 the platform is TRUSTED, 1 it is UNTRUSTED, 2 the demo itself failed."};
+        "Exit status: 0 the platform is TRUSTED, 1 it is UNTRUSTED, 2 the demo itself failed.\n"
+        "./demo run --kernel FILE boots a kernel of yours as a guest: see ./demo run --help."};
     ravelin::demo::Options options;
     const std::map<std::string, Tamper> tampers{{"hypervisor", Tamper::hypervisor},
                                                 {"kernel", Tamper::kernel},

@@ -16,6 +16,7 @@ struct Options {
     std::string output;
     std::vector<std::string> pairs;
     std::vector<std::string> programs;
+    bool backends{false};
     BootFiles boot;
 };
 
@@ -29,6 +30,7 @@ std::pair<std::string, std::string> split(const std::string& text, const char* f
 void write_initramfs(const Options& options) {
     InitramfsConfig config;
     config.modules = stock_kernel_modules();
+    config.backends = options.backends ? Backends::present : Backends::absent;
     config.programs.assign(options.programs.begin(), options.programs.end());
     for (const std::string& pair : options.pairs) {
         const auto [source, target] = split(pair, "FILE=/PATH/IN/GUEST");
@@ -71,6 +73,7 @@ int main(int argc, char** argv) try {
     initramfs->add_option("--output", options.output)->required();
     initramfs->add_option("--program", options.programs, "into /usr/bin, with its libraries");
     initramfs->add_option("--file", options.pairs, "FILE=/PATH/IN/GUEST");
+    initramfs->add_flag("--backends", options.backends, "xenstored, block and network back ends");
     CLI::App* disk = add_image_command(app, options, "disk", "a disk that UEFI boots, measured");
     CLI::App* iso = add_image_command(app, options, "iso", "an ISO that BIOS boots");
     CLI11_PARSE(app, argc, argv);

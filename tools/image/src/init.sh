@@ -31,12 +31,27 @@ while read -r module; do
     insmod "$module" || say "could not load $module"
 done </etc/modules
 
+if [ -x /usr/bin/xenstored ]; then
+    mount -t xenfs xenfs /proc/xen
+    # As its own daemon it answers as soon as its socket is there.
+    xenstored --pid-file /var/run/xenstored/pid
+    for wait in 0.1 0.2 0.4 0.8 1.6; do
+        [ -S /var/run/xenstored/socket ] && break
+        sleep "$wait"
+    done
+    if xenstore-write /local/domain/0/domid 0 /local/domain/0/name Domain-0; then
+        say "store"
+    else
+        say "the store does not answer: no devices for guests"
+    fi
+fi
+
 ip link set lo up
 interface=
 for candidate in /sys/class/net/*; do
-    [ "$candidate" = /sys/class/net/lo ] || interface=${candidate##*/}
+    # Only a device has a driver behind it.
+    [ ! -e "$candidate/device" ] || interface=${candidate##*/}
 done
-[ "$interface" != '*' ] || interface=
 if [ -n "$interface" ]; then
     ip link set "$interface" up
     ip addr add 10.0.2.15/24 dev "$interface"
@@ -57,6 +72,7 @@ attest | keep)
     ravelin agent --verifier "$(option ravelin.verifier https://10.0.2.100:8443)" --ca /etc/ravelin/verifier-ca.pem \
         --host "$(option ravelin.host ravelin)"
     say "agent ended $?"
+    [ ! -x /etc/ravelin/after ] || /etc/ravelin/after
     [ "$mode" = attest ] || shell
     ;;
 test)

@@ -80,9 +80,12 @@ std::vector<u8> stripped(const fs::path& program) {
 }
 
 void add_kernel_modules(CpioArchive& archive, const InitramfsConfig& config) {
+    std::vector<std::string> names = config.kernel_modules;
+    if (config.backends == Backends::present)
+        names.insert(names.end(), backend_modules().begin(), backend_modules().end());
     std::string list;
     for (const std::string& path :
-         module_closure(read_text_file(config.modules / "modules.dep"), config.kernel_modules)) {
+         module_closure(read_text_file(config.modules / "modules.dep"), names)) {
         const std::string target = "/lib/modules/" + fs::path{path}.filename().string();
         archive.add_file(target, read_file(config.modules / path));
         list += target + "\n";
@@ -90,7 +93,47 @@ void add_kernel_modules(CpioArchive& archive, const InitramfsConfig& config) {
     archive.add_file("/etc/modules", {list.begin(), list.end()});
 }
 
+void add_program(CpioArchive& archive, const fs::path& program) {
+    archive.add_file("/usr/bin/" + program.filename().string(), stripped(program), 0755);
+    for (const std::string& library : shared_libraries(program))
+        archive.add_file(library, read_file(library), 0755);
+}
+
+/// Debian keeps it in a folder of Xen's version.
+fs::path xenstored_program() {
+    std::set<fs::path> found;
+    for (const auto& entry : fs::directory_iterator{"/usr/lib"})
+        if (const fs::path program = entry.path() / "bin/xenstored";
+            entry.path().filename().string().starts_with("xen-") && fs::exists(program))
+            found.insert(program);
+    if (found.empty())
+        throw ServerError{"no xenstored is installed: tools/packages.txt names xen-utils-4.17"};
+    return *found.rbegin();
+}
+
+void add_store(CpioArchive& archive) {
+    add_program(archive, xenstored_program());
+    add_program(archive, "/usr/bin/xenstore");
+    // It is what it is called as.
+    for (const char* command : {"ls", "read", "write", "list", "exists", "rm", "watch"})
+        archive.add_link(std::string{"/usr/bin/xenstore-"} + command, "xenstore");
+    for (const char* directory : {"/var/lib/xenstored", "/var/run/xenstored"})
+        archive.add_directory(directory);
+}
+
 } // namespace
+
+const std::vector<std::string>& backend_modules() {
+    static const std::vector<std::string> names{"xenfs",
+                                                "xen-gntdev",
+                                                "virtio_blk",
+                                                "nvme",
+                                                "loop",
+                                                "bridge",
+                                                "xen-blkback",
+                                                "xen-netback"};
+    return names;
+}
 
 std::vector<std::string> module_closure(const std::string& modules_dep,
                                         const std::vector<std::string>& names) {
@@ -119,22 +162,24 @@ std::vector<std::string> module_closure(const std::string& modules_dep,
     return order;
 }
 
-fs::path stock_kernel_modules() {
+fs::path stock_kernel_modules(Flavour flavour) {
     std::set<std::string> versions;
     for (const auto& entry : fs::directory_iterator{"/lib/modules"}) {
         const std::string version = entry.path().filename().string();
-        if (version.find("cloud") == std::string::npos &&
-            fs::exists(entry.path() / "modules.dep") && fs::exists("/boot/vmlinuz-" + version))
+        const bool is_cloud = version.find("cloud") != std::string::npos;
+        if (is_cloud == (flavour == Flavour::cloud) && fs::exists(entry.path() / "modules.dep") &&
+            fs::exists("/boot/vmlinuz-" + version))
             versions.insert(version);
     }
     if (versions.empty())
-        throw ServerError{
-            "no stock kernel is installed: tools/packages.txt names linux-image-amd64"};
+        throw ServerError{std::string{"no stock kernel is installed: tools/packages.txt names "} +
+                          (flavour == Flavour::cloud ? "linux-image-cloud-amd64"
+                                                     : "linux-image-amd64")};
     return fs::path{"/lib/modules"} / *versions.rbegin();
 }
 
-fs::path stock_kernel_image() {
-    return "/boot/vmlinuz-" + stock_kernel_modules().filename().string();
+fs::path stock_kernel_image(Flavour flavour) {
+    return "/boot/vmlinuz-" + stock_kernel_modules(flavour).filename().string();
 }
 
 std::vector<u8> build_initramfs(const InitramfsConfig& config) {
@@ -145,14 +190,13 @@ std::vector<u8> build_initramfs(const InitramfsConfig& config) {
     archive.add_character_device("/dev/console", 5, 1);
     archive.add_file("/bin/busybox", read_file("/bin/busybox"), 0755);
     archive.add_link("/bin/sh", "busybox");
-    const std::string script{init_script};
+    const std::string script{config.init.empty() ? init_script : std::string_view{config.init}};
     archive.add_file("/init", {script.begin(), script.end()}, 0755);
     add_kernel_modules(archive, config);
-    for (const fs::path& program : config.programs) {
-        archive.add_file("/usr/bin/" + program.filename().string(), stripped(program), 0755);
-        for (const std::string& library : shared_libraries(program))
-            archive.add_file(library, read_file(library), 0755);
-    }
+    for (const fs::path& program : config.programs)
+        add_program(archive, program);
+    if (config.backends == Backends::present)
+        add_store(archive);
     for (const ExtraFile& file : config.files) {
         const auto permissions = fs::status(file.source).permissions();
         const bool executable = (permissions & fs::perms::owner_exec) != fs::perms::none;

@@ -40,11 +40,13 @@ class RawTerminal {
 
 } // namespace
 
-void attach_terminal(Console& console) {
+Attached attach_terminal(Console& console, const std::function<bool()>& finished) {
     const RawTerminal raw;
     console.set_echo(Console::Echo::shown);
     bool input_open = true;
     while (!console.closed()) {
+        if (finished && finished())
+            return Attached::finished;
         pollfd input{input_open ? STDIN_FILENO : -1, POLLIN, 0};
         if (::poll(&input, 1, 200) <= 0 || input.revents == 0)
             continue;
@@ -56,9 +58,10 @@ void attach_terminal(Console& console) {
         }
         const std::string_view typed{keys.data(), static_cast<std::size_t>(got)};
         if (const std::size_t leave = typed.find(leave_key); leave != std::string_view::npos)
-            return;
+            return Attached::left;
         console.send(typed);
     }
+    return Attached::machine_ended;
 }
 
 } // namespace ravelin::tools

@@ -3,6 +3,7 @@
 // powers off, and the launch manifest that names them.
 #pragma once
 
+#include <tools/image/initramfs.hpp>
 #include <tools/server/machine.hpp>
 
 #include <filesystem>
@@ -15,10 +16,11 @@ struct Domain0Test {
     std::filesystem::path program; ///< statically linked
     unsigned memory_mib = 256;
     std::string more_manifest{}; ///< TOML behind domain 0's record
+    tools::Backends backends = tools::Backends::absent;
+    std::vector<std::filesystem::path> programs{}; ///< dynamically linked, into /usr/bin
 };
 
-/// Prepares the files in `directory`; the modules that a machine boots with. Uses the built
-/// `ravelin` command.
+/// Prepares the files in `directory`; the modules that a machine boots with.
 [[nodiscard]] std::vector<tools::DirectKernel::Module>
 domain0_modules(const Domain0Test& test, const std::filesystem::path& directory);
 

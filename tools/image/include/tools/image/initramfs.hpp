@@ -16,25 +16,36 @@ struct ExtraFile {
     std::string target; ///< absolute path in the guest
 };
 
+/// Whether domain 0 serves other domains: the store (Debian's xenstored), the block and network
+/// back ends, bridges and loop devices.
+enum class Backends { absent, present };
+
 struct InitramfsConfig {
     std::filesystem::path modules; ///< /lib/modules/VERSION of the kernel that will run
     /// Kernel modules by name, in the order in which the init script loads them; what they depend
     /// on comes before.
     std::vector<std::string> kernel_modules{
         "virtio_net", "virtio_pci", "e1000e", "xen-privcmd", "xen-evtchn"};
+    Backends backends{Backends::absent};
     std::vector<std::filesystem::path>
         programs; ///< into /usr/bin, with the shared libraries they need
     std::vector<ExtraFile> files;
+    /// The text of /init; empty: domain 0's. For a guest of a test or a demo.
+    std::string init;
 };
 
 /// The archive, not compressed.
 [[nodiscard]] std::vector<u8> build_initramfs(const InitramfsConfig& config);
 
-/// /lib/modules/VERSION of the newest installed stock kernel (linux-image-amd64, not its cloud
-/// flavour).
-[[nodiscard]] std::filesystem::path stock_kernel_modules();
+/// Debian's linux-image-amd64 and linux-image-cloud-amd64.
+enum class Flavour { generic, cloud };
+/// /lib/modules/VERSION of the newest installed stock kernel.
+[[nodiscard]] std::filesystem::path stock_kernel_modules(Flavour flavour = Flavour::generic);
 /// The kernel image that belongs to it.
-[[nodiscard]] std::filesystem::path stock_kernel_image();
+[[nodiscard]] std::filesystem::path stock_kernel_image(Flavour flavour = Flavour::generic);
+
+/// What `Backends::present` adds to `kernel_modules`.
+[[nodiscard]] const std::vector<std::string>& backend_modules();
 
 /// The files of modules.dep that `names` need, each after what it depends on. ServerError names a
 /// module that is not there.

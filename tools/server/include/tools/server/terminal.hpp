@@ -4,10 +4,15 @@
 
 #include "tools/server/console.hpp"
 
+#include <functional>
+
 namespace ravelin::tools {
 
-/// Shows the console and types what the user types, until the machine ends or Ctrl-] is pressed.
-/// Restores the terminal in any case.
-void attach_terminal(Console& console);
+/// Why the terminal was given back.
+enum class Attached { machine_ended, left, finished };
+
+/// Shows the console and types what the user types, until the machine ends, Ctrl-] is pressed
+/// (`left`) or `finished`, asked a few times a second, says so. Restores the terminal in any case.
+Attached attach_terminal(Console& console, const std::function<bool()>& finished = {});
 
 } // namespace ravelin::tools
