@@ -9,11 +9,16 @@ void Balloon::set_up(domain::Domain& domain, mm::FrameAllocator& frames, DmaMirr
     domain_ = &domain;
     frames_ = &frames;
     dma_ = &dma;
+    if (!domain.memory_map().empty())
+        count_memory();
+}
+
+void Balloon::count_memory() {
     u64 bytes = 0;
-    for (const domain::MemoryRegion& region : domain.memory_map()) {
+    for (const domain::MemoryRegion& region : domain_->memory_map()) {
         const u64 end = region.start.raw() + region.size.raw();
         for (u64 at = region.start.raw(); at < end;) {
-            const auto page = domain.stage2().translate(GuestPhysical{at});
+            const auto page = domain_->stage2().translate(GuestPhysical{at});
             if (!page || page->type != stage2::MemoryType::write_back)
                 break; // a region of devices'
             const u64 size = page->page_bytes - at % page->page_bytes;
@@ -22,7 +27,16 @@ void Balloon::set_up(domain::Domain& domain, mm::FrameAllocator& frames, DmaMirr
         }
     }
     current_ = bytes >> page_shift;
-    maximum_ = bytes >> page_shift;
+    built_tables_ = domain_->stage2().tables();
+    set_maximum(bytes >> page_shift);
+}
+
+void Balloon::set_maximum(u64 frames) {
+    // As many tables as that memory in single pages takes, and what mapping others' takes.
+    constexpr u64 frames_per_table = 512;
+    constexpr u64 spare_tables = 512;
+    maximum_.store(frames, std::memory_order_relaxed);
+    domain_->stage2().set_table_limit(built_tables_ + frames / frames_per_table + spare_tables);
 }
 
 /// Counts one more frame, unless that is too many.

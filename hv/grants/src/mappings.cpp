@@ -148,6 +148,7 @@ bool GrantTable::release_mappings(u32 most) {
             return false;
         (void)unmap(make_handle(next_release_, record.generation), GuestFrame{record.at}.address());
     }
+    next_release_ = 0;
     return true;
 }
 

@@ -241,6 +241,7 @@ Status<Refusal> fill_domain(DomainId id, const builder::Plan& plan) {
     const auto entry = builder::build(plan, domain, frames(), observer);
     if (!entry)
         return refusal(domain.name(), builder::text(entry.error()));
+    storage->state.balloon.count_memory();
     if (plan.pci) {
         storage->has_devices = true;
         (void)RAVELIN_TRY(hand_over_devices(domain, storage->apics));

@@ -106,12 +106,11 @@ Status<Error> PageTable::map_in(
             return;
         }
         if (!entry::is_present(e)) {
-            const auto lower = memory_.allocate();
+            const auto lower = new_table();
             if (!lower) {
-                outcome = Failure{Error::out_of_frames};
+                outcome = Failure{lower.error()};
                 return;
             }
-            ++tables_;
             e = entry::table(layout_.format, lower.value());
             store(table, i, e);
         }
@@ -161,10 +160,9 @@ Status<Error> PageTable::split_at(u64 address) {
         if (!entry::is_present(e) || address % entry::page_bytes(level) == 0)
             return Unit{};
         if (entry::is_leaf(e, level)) {
-            const auto lower = memory_.allocate();
+            const auto lower = new_table();
             if (!lower)
-                return Failure{Error::out_of_frames};
-            ++tables_;
+                return Failure{lower.error()};
             const Access access = entry::access(layout_.format, e);
             const MemoryType type = entry::type(layout_.format, e);
             const TablePage page = memory_.page(lower.value());
@@ -203,7 +201,11 @@ Status<Error> PageTable::unmap_page(GuestPhysical guest, HostPhysical host) {
         (void)RAVELIN_TRY(split_at(guest.raw()));
         (void)RAVELIN_TRY(split_at(guest.raw() + page_size));
     }
-    unmap_in(root_, entry::levels, Range{guest.raw(), guest.raw() + page_size});
+    HostFrame table = root_;
+    for (unsigned level = entry::levels; level > 1; --level)
+        table = HostFrame::of(
+            HostPhysical{entry::address(load(table, entry::index(guest.raw(), level)))});
+    store(table, entry::index(guest.raw(), 1), 0);
     flush();
     return Unit{};
 }
@@ -324,7 +326,7 @@ std::optional<Translation> PageTable::translate(GuestPhysical guest) const {
 
 u64 PageTable::load(HostFrame table, u64 index) const {
     const TablePage page = memory_.page(table);
-    return std::atomic_ref{page[index]}.load(std::memory_order_relaxed);
+    return std::atomic_ref{page[index]}.load(std::memory_order_acquire);
 }
 
 void PageTable::store(HostFrame table, u64 index, u64 value) {
@@ -332,6 +334,16 @@ void PageTable::store(HostFrame table, u64 index, u64 value) {
     std::atomic_ref{page[index]}.store(value, std::memory_order_release);
     if (observer_ != nullptr)
         observer_->stored();
+}
+
+Result<HostFrame, Error> PageTable::new_table() {
+    if (tables_ >= limit_)
+        return Failure{Error::out_of_frames};
+    const auto table = memory_.allocate();
+    if (!table)
+        return Failure{Error::out_of_frames};
+    ++tables_;
+    return table.value();
 }
 
 void PageTable::retire(HostFrame table) {

@@ -24,8 +24,11 @@ enum class BalloonError : u8 {
 /// Any CPU; counts are atomic, everything else has its owner's lock.
 class Balloon {
   public:
-    /// Counts what the builder mapped; that much the domain may have until set_maximum().
+    /// Before anything else; counts memory that is there already.
     void set_up(domain::Domain& domain, mm::FrameAllocator& frames, DmaMirror& dma);
+
+    /// Counts what the builder mapped; that much the domain may have until set_maximum().
+    void count_memory();
 
     /// Gives the domain a zeroed page at a hole.
     [[nodiscard]] Status<BalloonError> populate(GuestFrame at);
@@ -36,7 +39,7 @@ class Balloon {
     [[nodiscard]] u64 current() const { return current_.load(std::memory_order_relaxed); }
     [[nodiscard]] u64 maximum() const { return maximum_.load(std::memory_order_relaxed); }
     /// A domain that has more keeps it.
-    void set_maximum(u64 frames) { maximum_.store(frames, std::memory_order_relaxed); }
+    void set_maximum(u64 frames);
 
   private:
     [[nodiscard]] bool take_share();
@@ -45,6 +48,7 @@ class Balloon {
     domain::Domain* domain_{};
     mm::FrameAllocator* frames_{};
     DmaMirror* dma_{};
+    u64 built_tables_{};
     std::atomic<u64> current_{0};
     std::atomic<u64> maximum_{0};
 };

@@ -86,7 +86,8 @@ class PageTable {
     /// Removes [guest, guest + size), splitting large pages at its ends. On an error every address
     /// translates as before.
     [[nodiscard]] Status<Error> unmap(GuestPhysical guest, Bytes size);
-    /// Removes one 4 KiB page, if it is `host` that it maps; not_mapped if not.
+    /// Removes one 4 KiB page, if it is `host` that it maps; not_mapped if not. Tables stay until
+    /// the whole table goes: other CPUs may be walking them.
     [[nodiscard]] Status<Error> unmap_page(GuestPhysical guest, HostPhysical host);
     /// Changes rights of [guest, guest + size), under the rules of unmap().
     [[nodiscard]] Status<Error> protect(GuestPhysical guest, Bytes size, Access access);
@@ -96,8 +97,17 @@ class PageTable {
 
     [[nodiscard]] std::optional<Translation> translate(GuestPhysical guest) const;
 
+    /// From now on map() and splits fail rather than take more tables than that: a guest that maps
+    /// far apart pages uses up its own allowance.
+    void set_table_limit(u64 tables) {
+        const LockGuard guard{lock_};
+        limit_ = tables;
+    }
     /// Tables in use, the root included.
-    [[nodiscard]] u64 tables() const { return tables_; }
+    [[nodiscard]] u64 tables() const {
+        const LockGuard guard{lock_};
+        return tables_;
+    }
 
   private:
     struct Range {
@@ -118,6 +128,7 @@ class PageTable {
 
     [[nodiscard]] u64 load(HostFrame table, u64 index) const;
     void store(HostFrame table, u64 index, u64 value);
+    [[nodiscard]] Result<HostFrame, Error> new_table();
     void retire(HostFrame table);
     void flush();
 
@@ -127,7 +138,8 @@ class PageTable {
     Invalidator* invalidator_{};
     HostFrame root_{};
     u64 tables_{};
-    SpinLock lock_;
+    u64 limit_{~u64{0}};
+    mutable SpinLock lock_;
     FixedVector<HostFrame, 64> retired_;
 };
 
