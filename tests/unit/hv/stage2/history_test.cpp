@@ -64,6 +64,7 @@ class Replay final : public StoreObserver, public Invalidator {
 
     Snapshot snapshot() {
         Snapshot out;
+        out.reserve(probes.size());
         for (const u64 at : probes) {
             const auto walked = hardware_walk(tables, table.root(), at);
             out.push_back(

@@ -7,9 +7,10 @@
 
 #include <array>
 #include <gtest/gtest.h>
-#include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <vector>
 
 namespace ravelin::test {
 
@@ -19,19 +20,29 @@ class TestTables final : public TableMemory {
         if (allocations_left == 0)
             return Failure{TableMemoryError::out_of_frames};
         --allocations_left;
-        const HostFrame frame{next_++};
-        pages_[frame.raw()] = std::make_unique<std::array<u64, 512>>();
-        return frame;
+        pages_.push_back(std::make_unique<std::array<u64, 512>>());
+        ++live_;
+        return HostFrame{first + pages_.size() - 1};
     }
-    void release(HostFrame frame) override { ASSERT_EQ(pages_.erase(frame.raw()), 1u); }
-    TablePage page(HostFrame frame) override { return TablePage{*pages_.at(frame.raw())}; }
-    [[nodiscard]] usize live() const { return pages_.size(); }
+    void release(HostFrame frame) override {
+        ASSERT_NE(pages_.at(frame.raw() - first), nullptr);
+        pages_[frame.raw() - first].reset();
+        --live_;
+    }
+    TablePage page(HostFrame frame) override {
+        const auto& page = pages_.at(frame.raw() - first);
+        if (page == nullptr)
+            throw std::out_of_range{"a released table"};
+        return TablePage{*page};
+    }
+    [[nodiscard]] usize live() const { return live_; }
 
     usize allocations_left = ~usize{0};
 
   private:
-    u64 next_ = 0x100;
-    std::map<u64, std::unique_ptr<std::array<u64, 512>>> pages_;
+    static constexpr u64 first = 0x100;
+    std::vector<std::unique_ptr<std::array<u64, 512>>> pages_; ///< null: released
+    usize live_{};
 };
 
 struct HardwareTranslation {
