@@ -201,8 +201,8 @@ bool map_bar(domain::Domain& domain, const vpci::Function& function, const vpci:
     const auto& table = function.msix_table();
     for (u64 done = 0; done < bar.size.raw(); done += page_size) {
         const HostPhysical page = bar.address + done;
-        const bool trapped =
-            table && page + page_size > table->start && page < table->start + table->entries * 16u;
+        const bool trapped = table && page + page_size > table->start &&
+                             page < table->start + table->entries * u64{16};
         const GuestPhysical shown{page.raw()};
         if (trapped) {
             if (!map_device(page, Bytes{page_size}) ||

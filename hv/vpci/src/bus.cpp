@@ -75,7 +75,8 @@ Function* VirtualBus::table_owner(HostPhysical at) {
         if (!table)
             continue;
         const HostPhysical first = table->start.align_down(page_size);
-        const HostPhysical end = (table->start + table->entries * 16u).align_up(page_size);
+        const HostPhysical end =
+            (table->start + table->entries * reg::msix_entry_size).align_up(page_size);
         if (at >= first && at < end)
             return &function;
     }
