@@ -67,6 +67,9 @@ Outcome bind_ipi(Call& call);
 Outcome bind_vcpu(Call& call);
 Outcome unmask(Call& call);
 Outcome reset_events(Call& call);
+Outcome init_control(Call& call);
+Outcome expand_array(Call& call);
+Outcome set_priority(Call& call);
 // vcpu_op, timers
 Outcome vcpu_is_up(Call& call);
 Outcome get_runstate(Call& call);
@@ -106,11 +109,16 @@ Outcome multicall(Call& call);
 Outcome dispatch(Call& call, u64 number);
 
 // Shared by the handlers.
-/// Marks a port of the domain pending, and its vCPU. Any CPU.
-void raise_port(domain::Domain& domain, DomainState& state, EventPort port);
 /// The place of a structure of `size` bytes at guest frame + offset; it must be RAM of the domain's
 /// own and fit the frame, which stays pinned until unshare().
 [[nodiscard]] Result<SharedPlace, Errno> share(Call& call, u64 guest_frame, u64 offset, usize size);
+enum class EndOfPorts : u8 {
+    reset, ///< by the guest: a hypervisor's port stays
+    teardown
+};
+/// Closes ports of the domain, a bounded number a call; true when that is done, and the table and
+/// the frames that the FIFO ABI pinned are given back.
+[[nodiscard]] bool close_ports(XenAbi& abi, domain::Domain& domain, EndOfPorts end);
 /// The hypervisor writes there no more.
 void unshare(XenAbi& abi, std::optional<SharedPlace>& place);
 /// Makes the guest execute the hypercall instruction again, with these first arguments: for the

@@ -1,52 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// event_channel_op, and the 2-level bits that a raised port sets. [xen/event_channel.h] [xen/xen.h,
-// struct shared_info]
+// event_channel_op: decodes requests, finds the other domain and takes the locks for hv/events.
+// [xen/event_channel.h]
 #include "call.hpp"
 
 namespace ravelin::hv::abi {
 namespace {
 
-constexpr u32 bits_per_word = 64;
-static_assert(offsetof(shared_info, evtchn_pending) % 8 == 0);
+using events::Channels;
+using events::PortKind;
 
-/// A word of the domain's shared_info page.
-u64* shared_word(domain::Domain& domain, const DomainState& state, usize offset, u32 port) {
-    // SAFETY: the page is the hypervisor's own and shown to the guest; the offset is that of an
-    // array of 64 words, the port below 4096.
-    return reinterpret_cast<u64*>(domain.memory().bytes(state.shared_info).data() + offset) +
-           port / bits_per_word;
-}
-constexpr u64 bit_of(u32 port) {
-    return u64{1} << (port % bits_per_word);
-}
+static_assert(Channels::virtual_interrupts == NR_VIRQS);
+static_assert(Channels::two_level_ports == EVTCHN_2L_NR_CHANNELS);
+static_assert(events::Fifo::max_vcpus == domain::Domain::max_vcpus);
+static_assert(events::Fifo::link_bits == EVTCHN_FIFO_LINK_BITS);
+static_assert(events::Fifo::priorities == EVTCHN_FIFO_MAX_QUEUES);
+static_assert(events::Fifo::control_block_size == sizeof(evtchn_fifo_control_block));
+static_assert(events::default_priority == EVTCHN_FIFO_PRIORITY_DEFAULT);
+static_assert(events::PortTable::most_ports == EVTCHN_FIFO_NR_CHANNELS);
 
-vcpu_info* info_of(domain::Domain& domain, const VcpuState& vcpu) {
-    if (!vcpu.info)
-        return nullptr;
-    // SAFETY: share() checked that the structure lies in one frame of the domain's RAM, aligned.
-    return reinterpret_cast<vcpu_info*>(domain.memory().bytes(vcpu.info->frame).data() +
-                                        vcpu.info->offset);
-}
-
-/// Tells the vCPU that some port of a word is pending. The order is the guest's order of reading,
-/// reversed.
-void mark_vcpu(domain::Domain& domain, DomainState& state, VcpuId id, u32 port) {
-    domain::Vcpu* vcpu = domain.vcpu(id);
-    vcpu_info* info =
-        id.raw() < state.vcpus.size() ? info_of(domain, state.vcpus[id.raw()]) : nullptr;
-    if (vcpu == nullptr || info == nullptr)
-        return;
-    // SAFETY: the guest reads and clears these words at the same time: atomic operations, no other
-    // use.
-    __atomic_fetch_or(&info->evtchn_pending_sel, bit_of(port / bits_per_word), __ATOMIC_SEQ_CST);
-    if (__atomic_exchange_n(&info->evtchn_upcall_pending, u8{1}, __ATOMIC_SEQ_CST) == 0)
-        vcpu->request_event_check();
+constexpr Errno to_errno(events::Error error) {
+    switch (error) {
+    case events::Error::exists:
+        return Errno::exists;
+    case events::Error::out_of_ports:
+        return Errno::no_space;
+    case events::Error::out_of_frames:
+        return Errno::no_memory;
+    case events::Error::no_fifo:
+        return Errno::not_supported;
+    case events::Error::no_priorities:
+        return Errno::not_implemented;
+    case events::Error::changed:
+        return Errno::again;
+    case events::Error::invalid:
+        break;
+    }
+    return Errno::invalid;
 }
 
-Result<domid_t, Errno> own_domain(const Call& call, domid_t id) {
+/// What an operation of hv/events came to, as a hypercall's outcome.
+template <typename T> Result<T, Errno> convert(const Result<T, events::Error>& result) {
+    if (!result)
+        return Failure{to_errno(result.error())};
+    return result.value();
+}
+Outcome done(const Status<events::Error>& result) {
+    if (!result)
+        return Failure{to_errno(result.error())};
+    return i64{0};
+}
+
+Status<Errno> only_own_domain(const Call& call, domid_t id) {
     if (id != DOMID_SELF && id != call.domain.id().raw())
         return Failure{Errno::not_permitted};
-    return call.domain.id().raw();
+    return Unit{};
+}
+
+DomainId named_domain(const Call& call, domid_t id) {
+    return id == DOMID_SELF ? call.domain.id() : DomainId{id};
 }
 
 Result<VcpuId, Errno> existing_vcpu(const Call& call, u32 id) {
@@ -55,30 +66,89 @@ Result<VcpuId, Errno> existing_vcpu(const Call& call, u32 id) {
     return VcpuId{id};
 }
 
+/// The domain of that identifier, if it is whole: being built or taken down it has no ports.
+domain::Reference find(XenAbi& abi, domain::Domain& caller, DomainId id) {
+    if (id == caller.id())
+        return domain::Reference{caller};
+    domain::Reference found = abi.around().directory.find(id);
+    return found && found->abi_state() != nullptr ? std::move(found) : domain::Reference{};
+}
+
+/// Runs body(channels, other's channels) under the locks of both, the lower identifier's first; the
+/// other's are the same for the domain itself, and nullptr when there is no `other`.
+template <typename F>
+auto with_both(const domain::Domain& domain, const domain::Domain* other, F&& body) {
+    Locked<Channels>& own = domain.abi_state()->events;
+    if (other == nullptr)
+        return own.with([&](Channels& channels) { return body(channels, nullptr); });
+    if (other->id() == domain.id())
+        return own.with([&](Channels& channels) { return body(channels, &channels); });
+    Locked<Channels>& others = other->abi_state()->events;
+    const bool own_first = domain.id() < other->id();
+    return (own_first ? own : others).with([&](Channels& first) {
+        return (own_first ? others : own).with([&](Channels& second) {
+            return own_first ? body(first, &second) : body(second, &first);
+        });
+    });
+}
+
+/// A connection may change its peer's domain while the locks are taken, but only by the guest's own
+/// doing on another vCPU: that is told to try again.
+Status<events::Error> close(XenAbi& abi, domain::Domain& domain, EventPort port) {
+    const DomainId peer = domain.abi_state()->events.with(
+        [port](const Channels& channels) { return channels.peer_domain(port); });
+    const domain::Reference other = find(abi, domain, peer);
+    return with_both(
+        domain, other ? &*other : nullptr, [port, peer](Channels& channels, Channels* peers) {
+            return channels.close(port, peer, peers);
+        });
+}
+
+u32 status_of(PortKind kind) {
+    switch (kind) {
+    case PortKind::unbound:
+        return EVTCHNSTAT_unbound;
+    case PortKind::interdomain:
+        return EVTCHNSTAT_interdomain;
+    case PortKind::virtual_interrupt:
+        return EVTCHNSTAT_virq;
+    case PortKind::inter_processor:
+        return EVTCHNSTAT_ipi;
+    case PortKind::free:
+    case PortKind::hypervisor:
+        break;
+    }
+    return EVTCHNSTAT_closed;
+}
+
 } // namespace
 
-void raise_port(domain::Domain& domain, DomainState& state, EventPort port) {
-    const auto bound =
-        state.events.with([port](EventChannels& events) { return events.port(port); });
-    if (!bound || bound->kind == PortKind::free || bound->kind == PortKind::reserved)
-        return;
-    u64* pending = shared_word(domain, state, offsetof(shared_info, evtchn_pending), port.raw());
-    const u64* mask = shared_word(domain, state, offsetof(shared_info, evtchn_mask), port.raw());
-    if ((__atomic_fetch_or(pending, bit_of(port.raw()), __ATOMIC_SEQ_CST) & bit_of(port.raw())) !=
-        0)
-        return; // it was pending already; the guest knows or will unmask it
-    if ((__atomic_load_n(mask, __ATOMIC_SEQ_CST) & bit_of(port.raw())) == 0)
-        mark_vcpu(domain, state, bound->vcpu, port.raw());
+bool close_ports(XenAbi& abi, domain::Domain& domain, EndOfPorts end) {
+    constexpr u32 ports_at_once = 512;
+    DomainState& state = *domain.abi_state();
+    const auto next = [&state](EventPort from) {
+        return state.events.with([from](const Channels& e) { return e.next_used(from); });
+    };
+    u32 closed = 0;
+    for (auto port = next(EventPort{0}); port; port = next(EventPort{port->raw() + 1})) {
+        if (closed++ == ports_at_once)
+            return false;
+        (void)close(abi, domain, *port);
+        if (end == EndOfPorts::teardown) // a hypervisor's stays open for reset
+            state.events.with([&port](Channels& e) { e.abandon(*port); });
+    }
+    state.events.with([&abi](Channels& e) {
+        e.reset([&abi](HostFrame frame) { abi.around().frames.unpin(frame); });
+    });
+    return true;
 }
 
 Outcome bind_virq(Call& call) {
     auto request = RAVELIN_TRY(call.read<evtchn_bind_virq>(1));
     const VcpuId vcpu = RAVELIN_TRY(existing_vcpu(call, request.vcpu));
-    const auto port = RAVELIN_TRY(call.state.events.with(
-        [&](EventChannels& events) { return events.bind_virtual_interrupt(request.virq, vcpu); }));
-    if (request.virq == VIRQ_TIMER)
-        call.state.vcpus[vcpu.raw()].timer_port = port;
-    request.port = port.raw();
+    request.port = RAVELIN_TRY(convert(call.state.events.with([&](Channels& e) {
+                       return e.bind_virtual_interrupt(request.virq, vcpu);
+                   }))).raw();
     (void)RAVELIN_TRY(call.write(1, request));
     return i64{0};
 }
@@ -86,109 +156,80 @@ Outcome bind_virq(Call& call) {
 Outcome bind_ipi(Call& call) {
     auto request = RAVELIN_TRY(call.read<evtchn_bind_ipi>(1));
     const VcpuId vcpu = RAVELIN_TRY(existing_vcpu(call, request.vcpu));
-    request.port = RAVELIN_TRY(call.state.events.with([vcpu](EventChannels& e) {
+    request.port = RAVELIN_TRY(convert(call.state.events.with([vcpu](Channels& e) {
                        return e.bind_inter_processor(vcpu);
-                   })).raw();
+                   }))).raw();
     (void)RAVELIN_TRY(call.write(1, request));
     return i64{0};
 }
 
 Outcome allocate_unbound(Call& call) {
     auto request = RAVELIN_TRY(call.read<evtchn_alloc_unbound>(1));
-    (void)RAVELIN_TRY(own_domain(call, request.dom));
-    const DomainId remote =
-        request.remote_dom == DOMID_SELF ? call.domain.id() : DomainId{request.remote_dom};
-    request.port = RAVELIN_TRY(call.state.events.with([remote](EventChannels& e) {
-                       return e.allocate_unbound(remote);
-                   })).raw();
+    (void)RAVELIN_TRY(only_own_domain(call, request.dom));
+    const DomainId remote = named_domain(call, request.remote_dom);
+    request.port = RAVELIN_TRY(call.abi.allocate_port(call.domain, remote)).raw();
     (void)RAVELIN_TRY(call.write(1, request));
     return i64{0};
 }
 
-// Only the domain's own ports: there is no other domain to join yet, and joining one will be a
-// decision about labels.
 Outcome bind_interdomain(Call& call) {
     auto request = RAVELIN_TRY(call.read<evtchn_bind_interdomain>(1));
-    (void)RAVELIN_TRY(own_domain(call, request.remote_dom));
-    const EventPort remote{request.remote_port};
-    request.local_port = RAVELIN_TRY(call.state.events.with([&](EventChannels& e) {
-                             return e.bind_to_own(remote, call.domain.id(), call.vcpu.id());
-                         })).raw();
+    const domain::Reference remote =
+        find(call.abi, call.domain, named_domain(call, request.remote_dom));
+    if (!remote)
+        return Failure{Errno::no_such_domain};
+    if (!may_join(call.domain, *remote))
+        return Failure{Errno::not_permitted};
+    const EventPort port{request.remote_port};
+    const auto bound =
+        convert(with_both(call.domain, &*remote, [port](Channels& channels, Channels* peers) {
+            return channels.bind_interdomain(*peers, port);
+        }));
+    request.local_port = RAVELIN_TRY(bound).raw();
     (void)RAVELIN_TRY(call.write(1, request));
     return i64{0};
 }
 
 Outcome close_port(Call& call) {
     const auto request = RAVELIN_TRY(call.read<evtchn_close>(1));
-    (void)RAVELIN_TRY(
-        call.state.events.with([&](EventChannels& e) { return e.close(EventPort{request.port}); }));
-    u64* pending =
-        shared_word(call.domain, call.state, offsetof(shared_info, evtchn_pending), request.port);
-    __atomic_fetch_and(pending, ~bit_of(request.port), __ATOMIC_SEQ_CST);
-    for (VcpuState& vcpu : call.state.vcpus) {
-        if (vcpu.timer_port.raw() == request.port)
-            vcpu.timer_port = EventPort{0};
-    }
-    return i64{0};
+    return done(close(call.abi, call.domain, EventPort{request.port}));
 }
 
 Outcome send(Call& call) {
     const auto request = RAVELIN_TRY(call.read<evtchn_send>(1));
-    const auto port =
-        call.state.events.with([&](EventChannels& e) { return e.port(EventPort{request.port}); });
-    if (!port)
-        return Failure{Errno::invalid};
-    switch (port->kind) {
-    case PortKind::interdomain:
-        raise_port(call.domain, call.state, port->remote_port);
+    const EventPort port{request.port};
+    const auto onward =
+        RAVELIN_TRY(convert(call.state.events.with([port](Channels& e) { return e.send(port); })));
+    if (onward.consumer != nullptr)
+        onward.consumer->notified(call.domain, port);
+    if (!onward.peer)
         return i64{0};
-    case PortKind::inter_processor:
-        raise_port(call.domain, call.state, EventPort{request.port});
-        return i64{0};
-    case PortKind::unbound:
-        return i64{0}; // nobody listens: silently dropped, as Xen does
-    case PortKind::hypervisor:
-        port->consumer->notified(call.domain, EventPort{request.port});
-        return i64{0};
-    case PortKind::free:
-    case PortKind::reserved:
-    case PortKind::virtual_interrupt:
-        break;
+    if (const domain::Reference peer = find(call.abi, call.domain, onward.peer->domain)) {
+        peer->abi_state()->events.with([&](Channels& e) {
+            e.raise_from(events::End{call.domain.id(), port}, onward.peer->port);
+        });
     }
-    return Failure{Errno::invalid};
+    return i64{0};
 }
 
 Outcome port_status(Call& call) {
     auto request = RAVELIN_TRY(call.read<evtchn_status>(1));
-    (void)RAVELIN_TRY(own_domain(call, request.dom));
+    (void)RAVELIN_TRY(only_own_domain(call, request.dom));
     const auto port =
-        call.state.events.with([&](EventChannels& e) { return e.port(EventPort{request.port}); });
+        call.state.events.with([&](Channels& e) { return e.port(EventPort{request.port}); });
     if (!port)
         return Failure{Errno::invalid};
-    request.vcpu = port->vcpu.raw();
-    switch (port->kind) {
-    case PortKind::free:
-    case PortKind::reserved:
-        request.status = EVTCHNSTAT_closed;
-        break;
-    case PortKind::hypervisor:
+    if (port->kind == PortKind::hypervisor)
         return Failure{Errno::access};
-    case PortKind::unbound:
-        request.status = EVTCHNSTAT_unbound;
-        request.u.unbound.dom = port->remote_domain.raw();
-        break;
-    case PortKind::interdomain:
-        request.status = EVTCHNSTAT_interdomain;
-        request.u.interdomain.dom = port->remote_domain.raw();
-        request.u.interdomain.port = port->remote_port.raw();
-        break;
-    case PortKind::virtual_interrupt:
-        request.status = EVTCHNSTAT_virq;
-        request.u.virq = port->virtual_interrupt;
-        break;
-    case PortKind::inter_processor:
-        request.status = EVTCHNSTAT_ipi;
-        break;
+    request.status = status_of(port->kind);
+    request.vcpu = port->vcpu;
+    if (port->kind == PortKind::unbound)
+        request.u.unbound.dom = port->remote_domain;
+    if (port->kind == PortKind::virtual_interrupt)
+        request.u.virq = port->virtual_or_peer;
+    if (port->kind == PortKind::interdomain) {
+        request.u.interdomain.dom = port->remote_domain;
+        request.u.interdomain.port = port->remote_port;
     }
     (void)RAVELIN_TRY(call.write(1, request));
     return i64{0};
@@ -197,75 +238,80 @@ Outcome port_status(Call& call) {
 Outcome bind_vcpu(Call& call) {
     const auto request = RAVELIN_TRY(call.read<evtchn_bind_vcpu>(1));
     const VcpuId vcpu = RAVELIN_TRY(existing_vcpu(call, request.vcpu));
-    (void)RAVELIN_TRY(call.state.events.with(
-        [&](EventChannels& e) { return e.bind_vcpu(EventPort{request.port}, vcpu); }));
-    return i64{0};
+    return done(call.state.events.with(
+        [&](Channels& e) { return e.bind_vcpu(EventPort{request.port}, vcpu); }));
 }
 
 Outcome unmask(Call& call) {
     const auto request = RAVELIN_TRY(call.read<evtchn_unmask>(1));
-    const auto port =
-        call.state.events.with([&](EventChannels& e) { return e.port(EventPort{request.port}); });
-    if (!port)
-        return Failure{Errno::invalid};
-    u64* mask =
-        shared_word(call.domain, call.state, offsetof(shared_info, evtchn_mask), request.port);
-    const u64* pending =
-        shared_word(call.domain, call.state, offsetof(shared_info, evtchn_pending), request.port);
-    const u64 bit = bit_of(request.port);
-    const bool was_masked = (__atomic_fetch_and(mask, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
-    if (was_masked && (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & bit) != 0)
-        mark_vcpu(call.domain, call.state, port->vcpu, request.port);
-    return i64{0};
+    return done(
+        call.state.events.with([&](Channels& e) { return e.unmask(EventPort{request.port}); }));
 }
 
 Outcome reset_events(Call& call) {
     const auto request = RAVELIN_TRY(call.read<evtchn_reset>(1));
-    (void)RAVELIN_TRY(own_domain(call, request.dom));
-    call.state.events.with([](EventChannels& e) { e.reset(); });
-    for (VcpuState& vcpu : call.state.vcpus)
-        vcpu.timer_port = EventPort{0};
+    (void)RAVELIN_TRY(only_own_domain(call, request.dom));
+    // What another vCPU binds meanwhile may be lost, as the header says.
+    if (close_ports(call.abi, call.domain, EndOfPorts::reset))
+        return i64{0};
+    if (call.in_multicall)
+        return Failure{Errno::again};
+    continue_later(call, {call.arguments[0], call.arguments[1], call.arguments[2]});
     return i64{0};
 }
 
+Outcome init_control(Call& call) {
+    auto request = RAVELIN_TRY(call.read<evtchn_init_control>(1));
+    const VcpuId vcpu = RAVELIN_TRY(existing_vcpu(call, request.vcpu));
+    std::optional place = RAVELIN_TRY(
+        share(call, request.control_gfn, request.offset, events::Fifo::control_block_size));
+    const auto set =
+        call.state.events.with([&](Channels& e) { return e.set_control_block(vcpu, *place); });
+    if (!set) {
+        unshare(call.abi, place);
+        return done(set);
+    }
+    request.link_bits = events::Fifo::link_bits;
+    (void)RAVELIN_TRY(call.write(1, request));
+    return i64{0};
+}
+
+Outcome expand_array(Call& call) {
+    const auto request = RAVELIN_TRY(call.read<evtchn_expand_array>(1));
+    if (!call.state.events.with([](const Channels& e) { return e.uses_fifo(); }))
+        return Failure{Errno::not_supported};
+    std::optional place = RAVELIN_TRY(share(call, request.array_gfn, 0, page_size));
+    const auto added =
+        call.state.events.with([&](Channels& e) { return e.add_event_page(place->frame); });
+    if (!added)
+        unshare(call.abi, place);
+    return done(added);
+}
+
+Outcome set_priority(Call& call) {
+    const auto request = RAVELIN_TRY(call.read<evtchn_set_priority>(1));
+    return done(call.state.events.with(
+        [&](Channels& e) { return e.set_priority(EventPort{request.port}, request.priority); }));
+}
+
 Result<EventPort, Errno> XenAbi::allocate_port(domain::Domain& domain, DomainId remote) {
-    return domain.abi_state()->events.with(
-        [remote](EventChannels& e) { return e.allocate_unbound(remote); });
+    return convert(domain.abi_state()->events.with(
+        [remote](Channels& e) { return e.allocate_unbound(remote); }));
 }
 
 Result<EventPort, Errno> XenAbi::allocate_hypervisor_port(domain::Domain& domain,
                                                           events::HypervisorPort& consumer) {
-    return domain.abi_state()->events.with(
-        [&consumer](EventChannels& e) { return e.allocate_hypervisor(consumer); });
+    return convert(domain.abi_state()->events.with(
+        [&consumer](Channels& e) { return e.allocate_hypervisor(consumer); }));
 }
 
 void XenAbi::notify(domain::Domain& domain, EventPort port) {
-    raise_port(domain, *domain.abi_state(), port);
+    domain.abi_state()->events.with([port](Channels& e) { e.raise(port); });
 }
 
 void XenAbi::raise_virtual_interrupt(domain::Domain& domain, u32 virq) {
-    DomainState& state = *domain.abi_state();
-    const auto port = state.events.with(
-        [virq](EventChannels& e) { return e.find_virtual_interrupt(virq, VcpuId{0}); });
-    if (port)
-        raise_port(domain, state, *port);
-}
-
-void XenAbi::deliver_events(domain::Vcpu& vcpu) {
-    DomainState& state = *vcpu.domain().abi_state();
-    VcpuState& own = state.vcpus[vcpu.id().raw()];
-    const vcpu_info* info = info_of(vcpu.domain(), own);
-    if (info == nullptr || __atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) == 0)
-        return;
-    if (own.upcall_vector) {
-        vcpu.lapic().raise(*own.upcall_vector);
-        return;
-    }
-    // HVM_PARAM_CALLBACK_IRQ of type "vector": bits 63:56 are 2. [xen/hvm/params.h]
-    const u64 via = state.parameters[HVM_PARAM_CALLBACK_IRQ];
-    constexpr unsigned type_shift = 56;
-    if (via >> type_shift == HVM_PARAM_CALLBACK_TYPE_VECTOR)
-        vcpu.raise_upcall(Vector{static_cast<u8>(via)});
+    domain.abi_state()->events.with(
+        [virq](Channels& e) { e.raise_virtual_interrupt(virq, VcpuId{0}); });
 }
 
 } // namespace ravelin::hv::abi

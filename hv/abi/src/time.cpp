@@ -138,9 +138,8 @@ Outcome stop_periodic_timer(Call& call) {
 
 void XenAbi::timer_expired(domain::Vcpu& vcpu) {
     DomainState& state = *vcpu.domain().abi_state();
-    const EventPort port = state.vcpus[vcpu.id().raw()].timer_port;
-    if (port.raw() != 0)
-        raise_port(vcpu.domain(), state, port);
+    state.events.with(
+        [&vcpu](events::Channels& e) { e.raise_virtual_interrupt(VIRQ_TIMER, vcpu.id()); });
 }
 
 } // namespace ravelin::hv::abi

@@ -43,6 +43,10 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
         state.vcpus[i].info =
             SharedPlace{state.shared_info, static_cast<u16>(i * sizeof(vcpu_info)), false};
     domain.set_abi_state(&state);
+    state.delivery.attach(domain);
+    state.events.with([&](events::Channels& channels) {
+        channels.initialise(domain.id(), tables, state.delivery);
+    });
     for (domain::Vcpu* vcpu : domain.vcpus())
         publish_time(*this, domain, state, state.vcpus[vcpu->id().raw()]);
     return Unit{};
@@ -51,6 +55,8 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
 bool XenAbi::let_go(domain::Domain& domain) {
     constexpr u32 mappings_a_call = 64;
     DomainState& state = *domain.abi_state();
+    if (!close_ports(*this, domain, EndOfPorts::teardown))
+        return false;
     for (VcpuState& vcpu : state.vcpus) {
         unshare(*this, vcpu.info);
         unshare(*this, vcpu.time);

@@ -36,7 +36,8 @@ class HostMemory final : public TableMemory, public guest::FrameAccess {
             return Failure{TableMemoryError::out_of_frames};
         return HostFrame{next_++};
     }
-    void release(HostFrame) override {}
+    void release(HostFrame) override { ++released; }
+    u64 released{}; ///< frames given back; they are not handed out again
     TablePage page(HostFrame frame) override {
         // SAFETY: a frame is 512 words, aligned as such.
         return TablePage{reinterpret_cast<u64*>(frames_.at(frame.raw()).data()), 512};
@@ -184,9 +185,16 @@ class OneDomain final : public domain::Directory {
 class AbiWorld {
   public:
     explicit AbiWorld(domain::Role role = domain::Role::domain0,
-                      abi::ControlHandler* control = nullptr)
-        : xen{machine, control, abi::Surroundings{directory, frames.allocator, no_devices}},
-          guest{domain::Identity{id, domain::Name{"test"}, role, LabelId{0}},
+                      abi::ControlHandler* control = nullptr,
+                      domain::Directory* others = nullptr,
+                      DomainId own = id,
+                      LabelId label = LabelId{0})
+        : frames{memory, own}, xen{machine,
+                                   control,
+                                   abi::Surroundings{others == nullptr ? directory : *others,
+                                                     frames.allocator,
+                                                     no_devices}},
+          guest{domain::Identity{own, domain::Name{"test"}, role, label},
                 stage2::Layout{},
                 memory,
                 memory,
@@ -260,7 +268,7 @@ class AbiWorld {
     static constexpr DomainId id{3};
 
     HostMemory memory;
-    HostFrames frames{memory, id};
+    HostFrames frames;
     NoDevices no_devices;
     OneDomain directory;
     TestMachine machine;

@@ -18,6 +18,7 @@ enum class Operation : u8 {
     change_own_layout,
     change_own_memory,
     use_own_events,
+    connect_events,
     use_own_timer,
     use_own_vcpus,
     use_own_parameters,
@@ -49,6 +50,7 @@ inline constexpr PolicyLine policy_lines[] = {
      true,
      "how much of its memory the domain has, up to its limit"},
     {Operation::use_own_events, true, true, "event-channel ports of the domain itself"},
+    {Operation::connect_events, true, true, "an event channel with a domain that named the caller"},
     {Operation::use_own_timer, true, true, "the calling vCPU's timer"},
     {Operation::use_own_vcpus, true, true, "the domain's own vCPUs and their shared structures"},
     {Operation::use_own_parameters, true, true, "the domain's own HVM parameters"},
@@ -93,6 +95,13 @@ inline constexpr AccessMatrix access_matrix = compile_policy();
 
 [[nodiscard]] constexpr bool is_allowed(domain::Role role, Operation operation) {
     return access_matrix[static_cast<usize>(role)][static_cast<usize>(operation)];
+}
+
+/// Whether events, which flow both ways, may join two domains: of one label, or with domain 0, the
+/// trusted subject that serves every label until labels have subjects of their own.
+[[nodiscard]] inline bool may_join(const domain::Domain& one, const domain::Domain& other) {
+    return one.label() == other.label() || one.role() == domain::Role::domain0 ||
+           other.role() == domain::Role::domain0;
 }
 
 } // namespace ravelin::hv::abi

@@ -6,9 +6,9 @@
 
 #include <base/lock.hpp>
 #include <base/types.hpp>
-#include <hv/abi/events.hpp>
 #include <hv/abi/xen.hpp>
 #include <hv/domain/vcpu.hpp>
+#include <hv/events/channels.hpp>
 #include <hv/grants/balloon.hpp>
 #include <hv/grants/grant_table.hpp>
 #include <wire/control.hpp>
@@ -18,12 +18,7 @@
 
 namespace ravelin::hv::abi {
 
-/// A place in a guest's RAM that the hypervisor writes to; its frame may not be unmapped.
-struct SharedPlace {
-    HostFrame frame{};
-    u16 offset{};
-    bool pinned{}; ///< in the domain's own RAM; in a page of the hypervisor's if not
-};
+using events::SharedPlace;
 
 struct VcpuState {
     std::optional<SharedPlace>
@@ -31,7 +26,6 @@ struct VcpuState {
     std::optional<GuestVirtual> runstate; ///< where the guest wants its run-state
     std::optional<SharedPlace> time;      ///< a second copy of vcpu_info's time
     std::optional<Vector> upcall_vector;  ///< HVMOP_set_evtchn_upcall_vector
-    EventPort timer_port{};               ///< bound to VIRQ_TIMER; port 0 is none
 };
 
 /// The one copy of a control request, and its response. Too large for a stack.
@@ -46,6 +40,21 @@ struct ShownPages {
     std::array<std::optional<GuestFrame>, grants::GrantTable::most_frames> grants;
 };
 
+/// Where the domain's event channels deliver to.
+class Delivery final : public events::Target {
+  public:
+    void attach(domain::Domain& domain) { domain_ = &domain; }
+    [[nodiscard]] u64* pending_word(u32 index) override;
+    [[nodiscard]] u64* mask_word(u32 index) override;
+    [[nodiscard]] u64* selector(VcpuId vcpu) override;
+    void notify(VcpuId vcpu) override;
+    [[nodiscard]] std::span<u8, page_size> bytes(HostFrame frame) override;
+
+  private:
+    [[nodiscard]] u64* shared_word(usize offset);
+    domain::Domain* domain_{};
+};
+
 struct DomainState {
     HostFrame shared_info{};
     Locked<ShownPages> shown;
@@ -53,7 +62,8 @@ struct DomainState {
     grants::Balloon balloon;
     std::array<u64, HVM_NR_PARAMS> parameters{};
     std::array<VcpuState, domain::Domain::max_vcpus> vcpus{};
-    Locked<EventChannels> events;
+    Delivery delivery;
+    Locked<events::Channels> events;
     Locked<ControlBuffers> control;
     u64 start_of_time{}; ///< the TSC at which system time was zero
 };

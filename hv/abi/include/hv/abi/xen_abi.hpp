@@ -3,6 +3,7 @@
 // interface comes in as parameters, so that all of it runs hosted under the tests.
 #pragma once
 
+#include <hv/abi/error.hpp>
 #include <hv/abi/policy.hpp>
 #include <hv/abi/state.hpp>
 #include <hv/cpu/registers.hpp>
@@ -60,9 +61,10 @@ class XenAbi final : public domain::GuestAbi {
     /// hypervisor's.
     [[nodiscard]] Status<SetUpError>
     set_up(domain::Domain& domain, DomainState& state, TableMemory& tables);
-    /// Teardown, when no vCPU of the domain runs any more: undoes what it holds of others' memory,
-    /// a bounded part of it a call. True when that is done and no other domain uses its memory
-    /// either; until then its frames and its state stay.
+    /// Teardown, when no vCPU of the domain runs any more: closes its ports, so that its peers'
+    /// are unbound, and undoes what it holds of others' memory, a bounded part a call. True when
+    /// that is done and no other domain uses its memory either; until then its frames and its state
+    /// stay.
     [[nodiscard]] bool let_go(domain::Domain& domain);
     /// After let_go() was true: gives back to `tables` what set_up() and the grant table took.
     void tear_down(domain::Domain& domain, TableMemory& tables);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a domain's raised ports are seen, and how pending ones become an interrupt. [xen/xen.h,
+// struct shared_info]
+#include "call.hpp"
+
+namespace ravelin::hv::abi {
+namespace {
+
+static_assert(offsetof(shared_info, evtchn_pending) % sizeof(u64) == 0);
+static_assert(offsetof(shared_info, evtchn_mask) % sizeof(u64) == 0);
+
+vcpu_info* info_of(const domain::Domain& domain, VcpuId id) {
+    const auto& vcpus = domain.abi_state()->vcpus;
+    if (id.raw() >= vcpus.size() || !vcpus[id.raw()].info)
+        return nullptr;
+    const SharedPlace& place = *vcpus[id.raw()].info;
+    // SAFETY: share() checked that the structure lies in one frame of the domain's RAM, aligned.
+    return reinterpret_cast<vcpu_info*>(domain.memory().bytes(place.frame).data() + place.offset);
+}
+
+} // namespace
+
+u64* Delivery::shared_word(usize offset) {
+    const HostFrame frame = domain_->abi_state()->shared_info;
+    // SAFETY: the page is the hypervisor's own and shown to the guest; the callers' offsets are
+    // those of aligned words in it.
+    return reinterpret_cast<u64*>(domain_->memory().bytes(frame).data() + offset);
+}
+
+u64* Delivery::pending_word(u32 index) {
+    return shared_word(offsetof(shared_info, evtchn_pending)) + index;
+}
+
+u64* Delivery::mask_word(u32 index) {
+    return shared_word(offsetof(shared_info, evtchn_mask)) + index;
+}
+
+u64* Delivery::selector(VcpuId vcpu) {
+    vcpu_info* const info = info_of(*domain_, vcpu);
+    return info == nullptr ? nullptr : &info->evtchn_pending_sel;
+}
+
+void Delivery::notify(VcpuId id) {
+    domain::Vcpu* const vcpu = domain_->vcpu(id);
+    vcpu_info* const info = info_of(*domain_, id);
+    // The guest reads and clears the flag at the same time: atomic operations, no other use.
+    if (vcpu != nullptr && info != nullptr &&
+        __atomic_exchange_n(&info->evtchn_upcall_pending, u8{1}, __ATOMIC_SEQ_CST) == 0)
+        vcpu->request_event_check();
+}
+
+std::span<u8, page_size> Delivery::bytes(HostFrame frame) {
+    return domain_->memory().bytes(frame);
+}
+
+void XenAbi::deliver_events(domain::Vcpu& vcpu) {
+    DomainState& state = *vcpu.domain().abi_state();
+    VcpuState& own = state.vcpus[vcpu.id().raw()];
+    const vcpu_info* info = info_of(vcpu.domain(), vcpu.id());
+    if (info == nullptr || __atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) == 0)
+        return;
+    if (own.upcall_vector) {
+        vcpu.lapic().raise(*own.upcall_vector);
+        return;
+    }
+    // HVM_PARAM_CALLBACK_IRQ of type "vector": bits 63:56 are 2. [xen/hvm/params.h]
+    const u64 via = state.parameters[HVM_PARAM_CALLBACK_IRQ];
+    constexpr unsigned type_shift = 56;
+    if (via >> type_shift == HVM_PARAM_CALLBACK_TYPE_VECTOR)
+        vcpu.raise_upcall(Vector{static_cast<u8>(via)});
+}
+
+} // namespace ravelin::hv::abi
