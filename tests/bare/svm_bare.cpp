@@ -116,6 +116,7 @@ class ThreeHypercalls final : public domain::GuestAbi {
     }
     void timer_expired(domain::Vcpu&) override {}
     void deliver_events(domain::Vcpu&) override {}
+    void turn_begins(domain::Vcpu&) override {}
 };
 
 template <typename T> T value_at(u64 address) {

@@ -72,6 +72,8 @@ Outcome expand_array(Call& call);
 Outcome set_priority(Call& call);
 // vcpu_op, timers
 Outcome vcpu_is_up(Call& call);
+Outcome vcpu_up(Call& call);
+Outcome vcpu_down(Call& call);
 Outcome get_runstate(Call& call);
 Outcome register_runstate(Call& call);
 Outcome stop_periodic_timer(Call& call);
@@ -137,6 +139,9 @@ constexpr unsigned memory_extent_shift = 6;
 constexpr u64 parts_at_once = 64;
 /// Writes the current time where the guest looks for it.
 void publish_time(XenAbi& abi, domain::Domain& domain, DomainState& state, VcpuState& vcpu);
+/// What a vCPU did up to its last change of state, in the ABI's form.
+[[nodiscard]] vcpu_runstate_info
+runstate_of(XenAbi& abi, const DomainState& state, const domain::Vcpu& vcpu);
 /// System time in nanoseconds.
 [[nodiscard]] u64 system_time(XenAbi& abi, const DomainState& state);
 

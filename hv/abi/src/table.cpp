@@ -141,6 +141,8 @@ constexpr Entry entries[] = {
      grant_get_version},
     {{__HYPERVISOR_vm_assist, any_sub_operation, "vm_assist", Operation::ask_version}, vm_assist},
     {{__HYPERVISOR_vcpu_op, VCPUOP_is_up, "vcpu_op.is_up", Operation::use_own_vcpus}, vcpu_is_up},
+    {{__HYPERVISOR_vcpu_op, VCPUOP_up, "vcpu_op.up", Operation::use_own_vcpus}, vcpu_up},
+    {{__HYPERVISOR_vcpu_op, VCPUOP_down, "vcpu_op.down", Operation::use_own_vcpus}, vcpu_down},
     {{__HYPERVISOR_vcpu_op,
       VCPUOP_get_runstate_info,
       "vcpu_op.get_runstate_info",

@@ -107,6 +107,31 @@ void publish_time(XenAbi& abi, domain::Domain& domain, DomainState& state, VcpuS
         write_time(domain, values, *vcpu.time, 0);
 }
 
+static_assert(static_cast<int>(domain::RunState::running) == RUNSTATE_running &&
+              static_cast<int>(domain::RunState::runnable) == RUNSTATE_runnable &&
+              static_cast<int>(domain::RunState::blocked) == RUNSTATE_blocked &&
+              static_cast<int>(domain::RunState::offline) == RUNSTATE_offline);
+
+vcpu_runstate_info runstate_of(XenAbi& abi, const DomainState& state, const domain::Vcpu& vcpu) {
+    const u64 khz = abi.machine().tsc_khz();
+    const domain::RunAccount& account = vcpu.account();
+    vcpu_runstate_info out{};
+    out.state = static_cast<int>(account.state);
+    if (account.since.raw() > state.start_of_time)
+        out.state_entry_time = to_nanoseconds(account.since.raw() - state.start_of_time, khz);
+    for (usize i = 0; i < account.ticks.size(); ++i)
+        out.time[i] = to_nanoseconds(account.ticks[i], khz);
+    return out;
+}
+
+// The guest reads it on the vCPU that is being entered, so it cannot see it half written. An area
+// that is no longer mapped is the guest's loss.
+void XenAbi::turn_begins(domain::Vcpu& vcpu) {
+    const DomainState& state = *vcpu.domain().abi_state();
+    if (const auto& area = state.vcpus[vcpu.id().raw()].runstate)
+        (void)vcpu.copy_out_value(*area, runstate_of(*this, state, vcpu));
+}
+
 Outcome set_timer(Call& call) {
     if (call.arguments[0] == 0)
         call.vcpu.set_timer_deadline(std::nullopt);

@@ -17,14 +17,6 @@ Result<domain::Vcpu*, Errno> named_vcpu(Call& call) {
     return vcpu;
 }
 
-vcpu_runstate_info runstate(Call& call) {
-    // A vCPU has a CPU of its own: it runs or has nothing to do, and is never kept waiting.
-    vcpu_runstate_info out{};
-    out.state = RUNSTATE_running;
-    out.time[RUNSTATE_running] = system_time(call.abi, call.state);
-    return out;
-}
-
 /// Parameters a guest may set itself. [xen/hvm/params.h]
 bool may_set(u32 index) {
     return index == HVM_PARAM_CALLBACK_IRQ;
@@ -42,20 +34,41 @@ Result<xen_hvm_param, Errno> read_parameter(Call& call) {
 } // namespace
 
 Outcome vcpu_is_up(Call& call) {
-    (void)RAVELIN_TRY(named_vcpu(call));
-    return i64{1};
+    const domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    return i64{vcpu->activity() != domain::Activity::awaiting_start_up};
+}
+
+// A vCPU comes up by INIT and start-up IPI; there is no VCPUOP_initialise to prepare it otherwise.
+Outcome vcpu_up(Call& call) {
+    const domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    if (vcpu->activity() == domain::Activity::awaiting_start_up)
+        return Failure{Errno::invalid};
+    return i64{0};
+}
+
+Outcome vcpu_down(Call& call) {
+    domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    if (vcpu != &call.vcpu)
+        return Failure{Errno::invalid};
+    vcpu->set_activity(domain::Activity::awaiting_start_up);
+    vcpu->request_attention();
+    return i64{0};
 }
 
 Outcome get_runstate(Call& call) {
-    (void)RAVELIN_TRY(named_vcpu(call));
-    (void)RAVELIN_TRY(call.write(2, runstate(call)));
+    const domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
+    vcpu_runstate_info out = runstate_of(call.abi, call.state, *vcpu);
+    if (const u64 now = system_time(call.abi, call.state); now > out.state_entry_time)
+        out.time[out.state] += now - out.state_entry_time;
+    (void)RAVELIN_TRY(call.write(2, out));
     return i64{0};
 }
 
 Outcome register_runstate(Call& call) {
     const domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
     const auto area = RAVELIN_TRY(call.read<vcpu_register_runstate_memory_area>(2));
-    (void)RAVELIN_TRY(call.write_at(GuestVirtual{area.addr.p}, runstate(call)));
+    (void)RAVELIN_TRY(
+        call.write_at(GuestVirtual{area.addr.p}, runstate_of(call.abi, call.state, *vcpu)));
     call.state.vcpus[vcpu->id().raw()].runstate = GuestVirtual{area.addr.p};
     return i64{0};
 }
@@ -105,15 +118,18 @@ Outcome register_vcpu_time(Call& call) {
     return i64{0};
 }
 
-Outcome yield(Call&) {
+Outcome yield(Call& call) {
+    call.vcpu.rest(domain::Rest::yield);
     return i64{0};
 }
-// A guest that blocks or polls checks its condition again: coming back early is allowed, and HLT is
-// how stock kernels wait.
-Outcome block(Call&) {
+// An event that comes between here and the sleep asks for attention, which ends the sleep.
+Outcome block(Call& call) {
+    call.vcpu.rest(domain::Rest::block);
     return i64{0};
 }
-Outcome poll(Call&) {
+// Who polls checks its condition again: coming back early is allowed. Others go first.
+Outcome poll(Call& call) {
+    call.vcpu.rest(domain::Rest::yield);
     return i64{0};
 }
 

@@ -91,6 +91,13 @@ Vcpu::Vcpu(Domain& domain, VcpuId id, cpu::VirtualCpu& cpu, cpu::LocalApic& lapi
     lapic.set_listener(*this);
 }
 
+void Vcpu::account_for(RunState next, cpu::Tsc now) {
+    if (account_.since != cpu::Tsc{})
+        account_.ticks[static_cast<u8>(account_.state)] += now.raw() - account_.since.raw();
+    account_.state = next == RunState::blocked && for_good_.load() ? RunState::offline : next;
+    account_.since = now;
+}
+
 std::optional<cpu::Tsc> Vcpu::next_deadline() const {
     const auto lapic = lapic_.deadline();
     return lapic && (!deadline_ || *lapic < *deadline_) ? lapic : deadline_;

@@ -27,6 +27,7 @@ Status<BusError> IoBus::add_ports(u16 first, u16 count, PortDevice& device) {
 Status<BusError> IoBus::add_mmio(GuestPhysical start, Bytes size, MmioDevice& device) {
     if (size.raw() == 0 || start.raw() + size.raw() < start.raw())
         return Failure{BusError::empty};
+    const LockGuard guard{mmio_lock_};
     for (const MmioRange& other : mmio_)
         if (overlap(start.raw(), size.raw(), other.start.raw(), other.size.raw()))
             return Failure{BusError::overlaps};
@@ -36,6 +37,7 @@ Status<BusError> IoBus::add_mmio(GuestPhysical start, Bytes size, MmioDevice& de
 }
 
 bool IoBus::remove_mmio(GuestPhysical start) {
+    const LockGuard guard{mmio_lock_};
     for (usize i = 0; i < mmio_.size(); ++i)
         if (mmio_[i].start == start) {
             mmio_.swap_remove(i);
@@ -65,6 +67,7 @@ void IoBus::write_port(Vcpu& vcpu, u16 port, u8 size, u32 value) const {
 }
 
 std::optional<IoBus::MmioRange> IoBus::find_mmio(GuestPhysical address, u8 size) const {
+    const LockGuard guard{mmio_lock_};
     for (const MmioRange& range : mmio_)
         if (address >= range.start && address - range.start < range.size.raw() &&
             range.size.raw() - (address - range.start) >= size)

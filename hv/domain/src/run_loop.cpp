@@ -12,6 +12,7 @@ Leave RunLoop::run(const Turn& turn) {
     armed_.reset();
     attention_ = true;
     cpu_.load();
+    domain_.guest_abi().turn_begins(vcpu_);
     while (ready_to_enter()) {
         const cpu::Exit exit = cpu_.run(registers_);
         vcpu_.left_guest();
@@ -51,7 +52,8 @@ bool RunLoop::ready_to_enter() {
 bool RunLoop::look_at_events() {
     attention_ = false;
     vcpu_.stir();
-    (void)vcpu_.take_attention();
+    if ((vcpu_.take_attention() & Vcpu::flush) != 0)
+        cpu_.flush_translations();
     if (!domain_.may_run())
         return leave(domain_.running() ? Leave::blocked : Leave::stopped);
     act_on_start_up();
@@ -68,8 +70,6 @@ bool RunLoop::look_at_events() {
         return leave(Leave::blocked);
     if (now >= turn_->until || turn_->revoked.load(std::memory_order_acquire))
         return leave(Leave::over);
-    if (vcpu_.take_flush())
-        cpu_.flush_translations();
     offer_interrupt();
     arm_timer();
     return true;

@@ -151,7 +151,7 @@ Status<Refusal> set_up(DomainStorage& storage, u32 vcpus) {
     // SAFETY: the frames behind the domain's own object were counted for exactly these.
     auto* const first = reinterpret_cast<VcpuStorage*>(&storage + 1);
     for (u32 i = 0; i < vcpus; ++i) {
-        VcpuStorage& made = *std::construct_at(first + i, domain, VcpuId{i}, *cpuid_policy);
+        VcpuStorage& made = *std::construct_at(first + i, storage, VcpuId{i}, *cpuid_policy);
         storage.vcpus = {first, i + 1};
         made.lapic.initialise(ApicId{i},
                               i == 0 ? vlapic::BootRole::boot_processor
@@ -170,17 +170,22 @@ Status<Refusal> set_up(DomainStorage& storage, u32 vcpus) {
 
 } // namespace
 
-VcpuStorage::VcpuStorage(domain::Domain& domain, VcpuId id, const domain::CpuidPolicy& policy)
-    : vcpu{domain, id, cpu, lapic, this}, loop{vcpu, this_cpu, policy} {}
+VcpuStorage::VcpuStorage(DomainStorage& owner, VcpuId id, const domain::CpuidPolicy& policy)
+    : vcpu{owner.domain, id, cpu, lapic, this}, loop{vcpu, this_cpu, policy}, domain{owner} {}
+
+VcpuStorage::Seat::Seat(VcpuStorage& vcpu) : Entity{vcpu.domain.group}, owner{vcpu} {}
 
 DomainStorage::DomainStorage(const domain::Identity& identity,
                              stage2::Layout layout,
                              HostFrame at,
                              u64 size)
-    : domain{identity, layout, stage2_frames, direct_frames, *xen_abi}, first{at}, frames{size} {}
+    : domain{identity, layout, stage2_frames, direct_frames, *xen_abi}, group{identity.label},
+      first{at}, frames{size} {
+    domain.stage2().set_invalidator(&shootdown);
+}
 
 Status<Refusal> enable_virtualisation() {
-    const auto enabled = boot_cpu_host().enable(cpu_frames);
+    const auto enabled = enable_svm_here();
     if (!enabled)
         return refusal("virtualisation", svm::describe(enabled.error()));
     cpuid_policy.construct(this_cpu);
@@ -274,9 +279,10 @@ Status<DestroyError> destroy_domain(DomainId id) {
         return Failure{DestroyError::in_use};
     domain::Domain& domain = storage->domain;
     domain.stop(domain::StopReason::destroyed);
-    if (domain.is_off_cpus())
+    const bool off_cpus = take_off_cpus(*storage);
+    if (off_cpus)
         disconnect(*storage);
-    const bool unused = domain.users() == 0 && domain.is_off_cpus() && xen_abi->let_go(domain) &&
+    const bool unused = domain.users() == 0 && off_cpus && xen_abi->let_go(domain) &&
                         frames().release_unpinned(HostFrame{0}, frames().size(), id) == 0;
     table.with([storage, unused](Table::Slots& slots) {
         storage->being_destroyed = false;

@@ -81,8 +81,8 @@ class Ecam final : public vpci::ConfigSpace {
     HostPhysical base_{};
 };
 
-/// Host vectors of devices and what each raises. Written while interrupts are disabled, by the one
-/// CPU that runs domain 0.
+/// Host vectors of devices and what each raises, under a lock: domain 0's vCPUs program them, the
+/// boot CPU's interrupts read them.
 class Router final : public vpci::InterruptRouter {
   public:
     Result<vpci::InterruptMessage, vpci::RouteError>
@@ -99,6 +99,7 @@ class Router final : public vpci::InterruptRouter {
     };
     static void on_interrupt(Vector vector, void* context);
 
+    SpinLock lock_;
     static constexpr usize vectors =
         machine::last_device_vector.raw() - machine::first_device_vector.raw() + 1;
     std::array<Binding, vectors> bindings_{};
@@ -107,6 +108,7 @@ class Router final : public vpci::InterruptRouter {
 
 Result<vpci::InterruptMessage, vpci::RouteError>
 Router::route(PciAddress device, vlapic::VirtualLocalApic& apic, Vector guest_vector) {
+    const LockGuard guard{lock_};
     if (used_ == bindings_.size())
         return Failure{vpci::RouteError::no_vector};
     const Vector host{static_cast<u8>(machine::first_device_vector.raw() + used_)};
@@ -120,6 +122,7 @@ Router::route(PciAddress device, vlapic::VirtualLocalApic& apic, Vector guest_ve
 void Router::retarget(const vpci::InterruptMessage& message,
                       vlapic::VirtualLocalApic& apic,
                       Vector guest_vector) {
+    const LockGuard guard{lock_};
     for (Binding& binding : std::span{bindings_}.first(used_)) {
         if (binding.message.address == message.address && binding.message.data == message.data) {
             binding.apic = &apic;
@@ -128,15 +131,21 @@ void Router::retarget(const vpci::InterruptMessage& message,
     }
 }
 
-void Router::on_interrupt(Vector, void* context) {
-    const Binding& binding = *static_cast<const Binding*>(context);
-    binding.apic->raise(binding.guest_vector);
-}
-
-// Written during start-up and by the CPU that runs domain 0.
+// Written during start-up; the router has its lock.
 constinit Registers registers;
 constinit Ecam ecam;
 constinit Router router;
+
+void Router::on_interrupt(Vector, void* context) {
+    const Binding& place = *static_cast<const Binding*>(context);
+    Binding binding{};
+    {
+        const LockGuard guard{router.lock_};
+        binding = place;
+    }
+    binding.apic->raise(binding.guest_vector);
+}
+
 constinit vpci::VirtualBus virtual_bus;
 
 /// One window below 4 GiB and one above, around what the firmware gave the devices.

@@ -5,6 +5,7 @@
 #include "account.hpp"
 #include "dma.hpp"
 #include "domains.hpp"
+#include "memory.hpp"
 #include "platform.hpp"
 #include "storage.hpp"
 #include "vm.hpp"
@@ -13,6 +14,7 @@
 #include <hv/machine/instructions.hpp>
 #include <hv/machine/interrupts.hpp>
 #include <hv/machine/power.hpp>
+#include <hv/machine/processors.hpp>
 #include <hv/machine/timer.hpp>
 
 namespace ravelin::hv {
@@ -20,12 +22,20 @@ namespace {
 
 using machine::log;
 
-constexpr u64 turn_ns = 10'000'000;
+constexpr u64 slice_ns = 10'000'000;
+constexpr u64 period_ns = 100'000'000;
+constexpr u64 grain_ns = 500'000;
 constexpr u64 look_interval_ns = 10'000'000;
 
-// The boot CPU's.
-constinit svm::Host host;
-constinit std::atomic<bool> revoked{false};
+/// Its own CPU's, but for `revoked`, which any CPU sets before it interrupts.
+struct PhysicalCpuState {
+    svm::Host host;
+    std::atomic<bool> revoked{false};
+    VcpuStorage* running{};
+};
+constinit PhysicalCpuState cpus[machine::max_cpus];
+// The innermost lock but for the console's.
+constinit Locked<scheduler::Scheduler> plan;
 
 /// COM1 has an interrupt that only an I/O APIC would route; domain 0 is told of what was typed by
 /// looking for it. A DMA fault waits in its unit's records until then.
@@ -107,86 +117,204 @@ void on_stopped(DomainStorage& storage) {
     consider_the_end(*storage.domain.stop_reason(), storage.domain.role() == domain::Role::domain0);
 }
 
-/// Going round all vCPUs.
-struct Search {
-    VcpuStorage* after; ///< whose turn was last
-    VcpuStorage* found{};
-    VcpuStorage* first{};
-    DomainStorage* found_in{};
-    DomainStorage* first_in{};
-    bool passed{};
-    std::optional<cpu::Tsc> deadline{};
-};
-
-bool search(DomainStorage& storage, void* context) {
-    Search& s = *static_cast<Search*>(context);
-    for (VcpuStorage& vcpu : storage.vcpus) {
-        if (!vcpu.runnable.load()) {
-            const auto deadline = vcpu.vcpu.next_deadline();
-            if (deadline && (!s.deadline || *deadline < *s.deadline))
-                s.deadline = deadline;
-            if (!deadline || deadline->raw() > machine::read_tsc())
-                continue;
-        }
-        if (s.first == nullptr) {
-            s.first = &vcpu;
-            s.first_in = &storage;
-        }
-        if (s.passed && s.found == nullptr) {
-            s.found = &vcpu;
-            s.found_in = &storage;
-        }
-        s.passed = s.passed || &vcpu == s.after;
+/// Interrupts what the scheduler's last decisions concern. Their CPUs look at `revoked`, or wake.
+void interrupt(scheduler::CpuSet set) {
+    for (; set != 0; set &= set - 1) {
+        const CpuId target{static_cast<u32>(__builtin_ctzll(set))};
+        PhysicalCpuState& state = cpus[target.raw()];
+        state.revoked.store(true);
+        if (target != machine::this_processor().id)
+            machine::kick(target);
+        else if (state.running != nullptr)
+            state.running->vcpu.request_attention();
     }
-    return true;
 }
 
-void run_turn(VcpuStorage& vcpu, DomainStorage& storage, cpu::Tsc until) {
-    const domain::Leave why = vcpu.loop.run({until, revoked});
-    vcpu.vcpu.set_on_cpu(false);
-    if (why == domain::Leave::blocked || why == domain::Leave::stopped) {
-        vcpu.runnable.store(false);
-        if (vcpu.vcpu.has_attention())
-            vcpu.runnable.store(true);
-    }
+/// Carries out `body` on the scheduler under its lock, and then the interrupts that it wants.
+template <typename F> auto schedule(F&& body) {
+    scheduler::CpuSet set = 0;
+    const auto result = plan.with([&](scheduler::Scheduler& scheduler) {
+        const auto out = body(scheduler, machine::read_tsc());
+        set = scheduler.take_interrupts();
+        return out;
+    });
+    interrupt(set);
+    return result;
+}
+
+struct Choice {
+    VcpuStorage* vcpu;
+    u64 until;
+};
+
+Choice choose(CpuId cpu) {
+    return schedule([cpu](scheduler::Scheduler& scheduler, u64 now) {
+        const scheduler::Decision decision = scheduler.pick(cpu, now);
+        if (decision.entity == nullptr)
+            return Choice{nullptr, decision.until};
+        VcpuStorage& vcpu = static_cast<VcpuStorage::Seat*>(decision.entity)->owner;
+        vcpu.vcpu.account_for(domain::RunState::running, cpu::Tsc{now});
+        vcpu.vcpu.set_on_cpu(true);
+        vcpu.place.store(cpu.raw());
+        return Choice{&vcpu, decision.until};
+    });
+}
+
+void put_back(CpuId cpu, VcpuStorage& vcpu, domain::Leave why) {
+    using scheduler::After;
+    const bool sleeps = why == domain::Leave::blocked || why == domain::Leave::stopped;
+    schedule([&](scheduler::Scheduler& scheduler, u64 now) {
+        const auto deadline = why == domain::Leave::blocked && !vcpu.vcpu.domain().is_paused()
+                                  ? vcpu.vcpu.next_deadline()
+                                  : std::nullopt;
+        const After after = sleeps                          ? After::sleep
+                            : why == domain::Leave::yielded ? After::others_first
+                                                            : After::again;
+        vcpu.vcpu.account_for(sleeps ? domain::RunState::blocked : domain::RunState::runnable,
+                              cpu::Tsc{now});
+        scheduler.put(cpu, now, after, deadline ? deadline->raw() : scheduler::never);
+        vcpu.place.store(VcpuStorage::nowhere);
+        vcpu.vcpu.set_on_cpu(false);
+        // Who asked before it was nowhere has only interrupted us.
+        if (sleeps && vcpu.vcpu.must_look() && vcpu.domain.domain.running()) {
+            vcpu.vcpu.account_for(domain::RunState::runnable, cpu::Tsc{now});
+            scheduler.wake(vcpu.entity, now);
+        }
+        return Unit{};
+    });
     if (why == domain::Leave::stopped)
-        on_stopped(storage);
+        on_stopped(vcpu.domain);
+}
+
+[[noreturn]] void run_cpu(CpuId cpu) {
+    PhysicalCpuState& state = cpus[cpu.raw()];
+    for (;;) {
+        state.revoked.store(false);
+        const Choice next = choose(cpu);
+        if (next.vcpu == nullptr) {
+            machine::arm_timer(next.until == scheduler::never ? std::nullopt
+                                                              : std::optional{next.until});
+            machine::wait_for_interrupt();
+            continue;
+        }
+        state.running = next.vcpu;
+        next.vcpu->cpu.set_host(state.host);
+        const domain::Leave why = next.vcpu->loop.run({cpu::Tsc{next.until}, state.revoked});
+        state.running = nullptr;
+        put_back(cpu, *next.vcpu, why);
+    }
+}
+
+/// Threads of one core have equal APIC identifiers above their number's bits. [SDM vol2 CPUID 0Bh]
+/// [AMD APM vol3 CPUID 8000_001Eh]
+scheduler::CpuSet siblings_of(CpuId cpu) {
+    u32 shift = 0;
+    if (machine::cpuid(0).eax >= 0xb && machine::cpuid(0xb).ebx != 0) {
+        shift = machine::cpuid(0xb).eax & 31;
+    } else if (machine::cpuid(0x8000'0000).eax >= 0x8000'001e) {
+        const u32 threads = (machine::cpuid(0x8000'001e).ebx >> 8 & 0xff) + 1;
+        while (1u << shift < threads)
+            ++shift;
+    }
+    scheduler::CpuSet set = 0;
+    const u32 core = machine::processor(cpu).apic_id.raw() >> shift;
+    for (u32 i = 0; i < machine::processor_count(); ++i)
+        if (machine::processor(CpuId{i}).apic_id.raw() >> shift == core)
+            set |= scheduler::CpuSet{1} << i;
+    return set;
+}
+
+/// The first thing another CPU does when domains begin to run.
+void join(void*) {
+    const CpuId self = machine::this_processor().id;
+    const auto enabled = enable_svm_here();
+    if (!enabled) {
+        log("CPU {} runs no guests: {}", self, svm::describe(enabled.error()));
+        for (;;)
+            machine::wait_for_interrupt();
+    }
+    schedule([self](scheduler::Scheduler& scheduler, u64) {
+        scheduler.add_cpu(self, siblings_of(self));
+        return Unit{};
+    });
+    run_cpu(self);
 }
 
 } // namespace
 
 void VcpuStorage::wake() {
-    runnable.store(true);
+    const u32 where = place.load();
+    if (where == nowhere) {
+        schedule([this](scheduler::Scheduler& scheduler, u64 now) {
+            if (entity.is_blocked())
+                vcpu.account_for(domain::RunState::runnable, cpu::Tsc{now});
+            scheduler.wake(entity, now);
+            return Unit{};
+        });
+    } else if (where != machine::this_processor().id.raw()) {
+        machine::kick(CpuId{where});
+    }
+}
+
+void Shootdown::invalidate() {
+    for (VcpuStorage& vcpu : domain.vcpus) {
+        vcpu.vcpu.request_flush();
+        const u32 entry = vcpu.vcpu.entries();
+        const u32 where = vcpu.place.load();
+        // Odd: it may be using what it cached. It leaves without any lock, so this ends.
+        if (entry % 2 == 0 || where == VcpuStorage::nowhere)
+            continue;
+        machine::kick(CpuId{where});
+        while (vcpu.vcpu.entries() == entry)
+            __builtin_ia32_pause();
+    }
+}
+
+bool take_off_cpus(DomainStorage& storage) {
+    const bool off = schedule([&storage](scheduler::Scheduler& scheduler, u64) {
+        for (const VcpuStorage& vcpu : storage.vcpus)
+            if (vcpu.entity.is_running())
+                return false;
+        for (VcpuStorage& vcpu : storage.vcpus)
+            scheduler.remove(vcpu.entity);
+        scheduler.remove(storage.group);
+        return true;
+    });
+    if (off)
+        on_stopped(storage);
+    return off;
+}
+
+bool set_share(DomainStorage& storage, const scheduler::Share& share) {
+    return schedule([&storage, &share](scheduler::Scheduler& scheduler, u64 now) {
+        return scheduler.set_share(storage.group, share, now);
+    });
 }
 
 svm::Host& boot_cpu_host() {
-    return host;
+    return cpus[0].host;
+}
+
+Status<svm::Error> enable_svm_here() {
+    static constinit FrameTables host_frames{mm::FrameType::cpu};
+    return cpus[machine::this_processor().id.raw()].host.enable(host_frames);
 }
 
 void run_domains() {
     close_account();
+    plan.with([](scheduler::Scheduler& scheduler) {
+        scheduler.set_settings({machine::nanoseconds_to_tsc(slice_ns),
+                                machine::nanoseconds_to_tsc(period_ns),
+                                machine::nanoseconds_to_tsc(grain_ns)});
+        scheduler.add_cpu(CpuId{0}, siblings_of(CpuId{0}));
+    });
+    machine::check_periodically(machine::nanoseconds_to_tsc(look_interval_ns), look_around);
+    for (u32 i = 1; i < machine::processor_count(); ++i)
+        if (machine::processor(CpuId{i}).online)
+            machine::give_work(CpuId{i}, join, nullptr);
     for (const DomainId id : domain_ids())
         directory().find(id)->unpause();
-    machine::check_periodically(machine::nanoseconds_to_tsc(look_interval_ns), look_around);
-    VcpuStorage* last = nullptr;
-    for (;;) {
-        Search s{last};
-        visit_domains(search, &s);
-        if (s.found == nullptr) {
-            s.found = s.first;
-            s.found_in = s.first_in;
-        }
-        if (s.found != nullptr) {
-            last = s.found;
-            s.found->vcpu.set_on_cpu(true);
-            run_turn(*s.found,
-                     *s.found_in,
-                     cpu::Tsc{machine::read_tsc() + machine::nanoseconds_to_tsc(turn_ns)});
-            continue;
-        }
-        machine::arm_timer(s.deadline ? std::optional{s.deadline->raw()} : std::nullopt);
-        machine::wait_for_interrupt();
-    }
+    run_cpu(CpuId{0});
 }
 
 } // namespace ravelin::hv

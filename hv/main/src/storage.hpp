@@ -8,6 +8,7 @@
 #include <hv/console/guest_console.hpp>
 #include <hv/domain/domain.hpp>
 #include <hv/domain/run_loop.hpp>
+#include <hv/scheduler/scheduler.hpp>
 #include <hv/svm/virtual_cpu.hpp>
 #include <hv/vlapic/bus.hpp>
 #include <hv/vlapic/vlapic.hpp>
@@ -18,17 +19,34 @@
 
 namespace ravelin::hv {
 
-/// A vCPU: its back end, its local APIC, the loop that runs it. What the scheduler keeps of it is
-/// used under the scheduler's lock.
+struct DomainStorage;
+
+/// A vCPU: its back end, its local APIC, the loop that runs it, and what the scheduler keeps of it,
+/// which is used under the scheduler's lock.
 struct VcpuStorage final : domain::Waker {
-    VcpuStorage(domain::Domain& domain, VcpuId id, const domain::CpuidPolicy& policy);
+    static constexpr u32 nowhere = ~u32{0};
+    VcpuStorage(DomainStorage& owner, VcpuId id, const domain::CpuidPolicy& policy);
     void wake() override;
 
     svm::VirtualCpu cpu;
     vlapic::VirtualLocalApic lapic;
     domain::Vcpu vcpu;
     domain::RunLoop loop;
-    std::atomic<bool> runnable{false};
+    DomainStorage& domain;
+    /// Every entity the scheduler knows is one.
+    struct Seat final : scheduler::Entity {
+        explicit Seat(VcpuStorage& vcpu);
+        VcpuStorage& owner;
+    };
+    Seat entity{*this};
+    std::atomic<u32> place{nowhere}; ///< the physical CPU that has it; written under the lock
+};
+
+/// Makes every CPU that may run a domain forget its cached translations.
+struct Shootdown final : stage2::Invalidator {
+    explicit Shootdown(DomainStorage& owner) : domain{owner} {}
+    void invalidate() override;
+    DomainStorage& domain;
 };
 
 struct DomainStorage {
@@ -42,6 +60,8 @@ struct DomainStorage {
     EventPort store_port{};
     std::optional<HostFrame> console_frame; ///< pinned
     wire::control::Schedule schedule{};
+    scheduler::Group group; ///< the scheduler's lock
+    Shootdown shootdown{*this};
     std::span<VcpuStorage> vcpus{}; ///< behind this object, in the same frames
     HostFrame first;
     u64 frames;

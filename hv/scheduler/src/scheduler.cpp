@@ -161,7 +161,7 @@ void Scheduler::remove(Entity& entity) {
         take_out(entity);
     else
         stop_sleeping(entity);
-    entity.state_ = Entity::State::blocked;
+    entity.state_ = Entity::State::removed;
     for (Cpu& cpu : cpu_)
         if (cpu.favoured == &entity)
             cpu.favoured = nullptr;

@@ -84,6 +84,7 @@ Function* VirtualBus::table_owner(HostPhysical at) {
 }
 
 u32 VirtualBus::read_port(domain::Vcpu&, u16 port, u8 size) {
+    const LockGuard guard{lock_};
     if (port < data_port)
         return port == address_port && size == 4 ? selected_ : all_ones(size);
     if (!AddressPort::Enable::get(selected_))
@@ -92,6 +93,7 @@ u32 VirtualBus::read_port(domain::Vcpu&, u16 port, u8 size) {
 }
 
 void VirtualBus::write_port(domain::Vcpu&, u16 port, u8 size, u32 value) {
+    const LockGuard guard{lock_};
     if (port == address_port && size == 4)
         selected_ = value;
     else if (port >= data_port && AddressPort::Enable::get(selected_))
@@ -103,6 +105,7 @@ u16 VirtualBus::selected_register(u16 port) const {
 }
 
 u64 VirtualBus::read_mmio(domain::Vcpu&, GuestPhysical address, u8 size) {
+    const LockGuard guard{lock_};
     if (address.raw() % size != 0)
         return ~u64{0}; // devices need not bear it, and it could leave the table's page
     if (address >= ecam_ && address - ecam_ < ecam_size) {
@@ -116,6 +119,7 @@ u64 VirtualBus::read_mmio(domain::Vcpu&, GuestPhysical address, u8 size) {
 }
 
 void VirtualBus::write_mmio(domain::Vcpu&, GuestPhysical address, u8 size, u64 value) {
+    const LockGuard guard{lock_};
     if (address.raw() % size != 0)
         return;
     if (address >= ecam_ && address - ecam_ < ecam_size) {

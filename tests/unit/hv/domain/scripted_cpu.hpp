@@ -164,11 +164,13 @@ class RecordingAbi final : public domain::GuestAbi {
         vcpu.raise_upcall(Vector{0xf3});
     }
     void deliver_events(domain::Vcpu&) override { ++deliveries; }
+    void turn_begins(domain::Vcpu&) override { ++turns; }
 
     std::vector<domain::HypercallArguments> calls;
     i64 answer = 0;
     int expired = 0;
     int deliveries = 0;
+    int turns = 0;
 };
 
 } // namespace ravelin::test

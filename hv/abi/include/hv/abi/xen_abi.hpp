@@ -76,6 +76,7 @@ class XenAbi final : public domain::GuestAbi {
     [[nodiscard]] domain::MsrOutcome write_msr(domain::Vcpu& vcpu, u32 msr, u64 value) override;
     void timer_expired(domain::Vcpu& vcpu) override;
     void deliver_events(domain::Vcpu& vcpu) override;
+    void turn_begins(domain::Vcpu& vcpu) override;
 
     /// Raises a virtual interrupt that exists once per domain, e.g. VIRQ_CONSOLE. Any CPU.
     void raise_virtual_interrupt(domain::Domain& domain, u32 virq);

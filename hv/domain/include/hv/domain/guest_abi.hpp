@@ -43,6 +43,8 @@ class GuestAbi {
     /// The vCPU is about to be entered; last chance to turn pending events into an interrupt.
     /// Called only after request_event_check().
     virtual void deliver_events(Vcpu& vcpu) = 0;
+    /// The vCPU has been given a physical CPU; Vcpu::account() says what it did until now.
+    virtual void turn_begins(Vcpu& vcpu) = 0;
 
   protected:
     ~GuestAbi() = default;

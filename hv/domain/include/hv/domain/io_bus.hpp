@@ -5,6 +5,7 @@
 #pragma once
 
 #include <base/fixed_vector.hpp>
+#include <base/lock.hpp>
 #include <base/result.hpp>
 #include <base/types.hpp>
 
@@ -39,8 +40,8 @@ class MmioDevice {
 
 enum class BusError : u8 { full, overlaps, empty };
 
-/// Written while the domain is built, by one CPU; read only afterwards, except by devices that move
-/// their own MMIO range in an exit of the domain (one vCPU per domain today).
+/// Written while the domain is built, by one CPU; read only afterwards, except that devices move
+/// their own MMIO range in an exit of the domain, under the lock.
 class IoBus {
   public:
     [[nodiscard]] Status<BusError> add_ports(u16 first, u16 count, PortDevice& device);
@@ -70,6 +71,7 @@ class IoBus {
     FixedVector<PortRange, 32> ports_;
     /// One bit for 16 ports of which somebody registered one: most exits end here.
     std::array<u64, 64> claimed_{};
+    mutable SpinLock mmio_lock_; ///< of mmio_; no device is called under it
     FixedVector<MmioRange, 128> mmio_;
 };
 

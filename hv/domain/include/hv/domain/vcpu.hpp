@@ -42,6 +42,16 @@ enum class Activity : u8 {
     awaiting_start_up, ///< after INIT: until a start-up IPI
 };
 
+/// In the guest ABI's order. [xen/vcpu.h RUNSTATE_*]
+enum class RunState : u8 { running, runnable, blocked, offline };
+
+/// Ticks spent in each state, up to the last change.
+struct RunAccount {
+    RunState state{RunState::offline};
+    cpu::Tsc since{};
+    std::array<u64, 4> ticks{};
+};
+
 /// What the guest asked to do with the rest of its turn.
 enum class Rest : u8 { none, yield, block };
 
@@ -93,7 +103,7 @@ class Vcpu final : public cpu::Attention {
     [[nodiscard]] std::optional<cpu::Tsc> timer_deadline() const { return deadline_; }
     void set_timer_deadline(std::optional<cpu::Tsc> deadline) {
         deadline_ = deadline;
-        attention_.store(true, std::memory_order_relaxed);
+        attention_.fetch_or(look, std::memory_order_relaxed);
     }
     /// The earlier of that and its local APIC's.
     [[nodiscard]] std::optional<cpu::Tsc> next_deadline() const;
@@ -102,19 +112,26 @@ class Vcpu final : public cpu::Attention {
     /// again: wakes a vCPU that sleeps, and gets one that runs out of its guest. Any CPU.
     void request_attention() override {
         // Sequentially consistent on both sides: either the sleeper sees this or we see it asleep.
-        if (!attention_.exchange(true) && waker_ != nullptr)
+        if ((attention_.fetch_or(look) & look) == 0 && waker_ != nullptr)
             waker_->wake();
     }
-    [[nodiscard]] bool has_attention() const { return attention_.load(); }
+    /// Makes the next entry drop cached translations; wakes nobody. Any CPU.
+    void request_flush() { attention_.fetch_or(flush); }
+    /// Whether a vCPU that sleeps has to be woken.
+    [[nodiscard]] bool must_look() const { return (attention_.load() & look) != 0; }
+    /// Whether anything stands between the run loop and the guest.
+    [[nodiscard]] bool has_attention() const { return attention_.load() != 0; }
     /// The run loop's: what it does next covers all that was asked for.
-    [[nodiscard]] bool take_attention() {
-        return attention_.load(std::memory_order_relaxed) && attention_.exchange(false);
+    static constexpr u8 look = 1;
+    static constexpr u8 flush = 2;
+    [[nodiscard]] u8 take_attention() {
+        return attention_.load(std::memory_order_relaxed) != 0 ? attention_.exchange(0) : u8{0};
     }
 
-    [[nodiscard]] Activity activity() const { return activity_; }
+    [[nodiscard]] Activity activity() const { return activity_.load(std::memory_order_relaxed); }
     /// Its own CPU, or before it runs.
     void set_activity(Activity activity) {
-        activity_ = activity;
+        activity_.store(activity, std::memory_order_relaxed);
         for_good_.store(activity >= Activity::halted_for_good);
     }
     /// Until it says for good again, it may be woken; before attention is taken. Its own CPU.
@@ -123,12 +140,12 @@ class Vcpu final : public cpu::Attention {
             for_good_.store(false);
     }
     /// Whether nothing but an INIT or start-up IPI can make it run again, and none came. Any CPU.
-    [[nodiscard]] bool rests_for_good() const { return for_good_.load() && !attention_.load(); }
+    [[nodiscard]] bool rests_for_good() const { return for_good_.load() && !must_look(); }
 
     /// What a hypercall asks for; acted on before the guest is entered again. Its own CPU.
     void rest(Rest rest) {
         rest_ = rest;
-        attention_.store(true, std::memory_order_relaxed);
+        attention_.fetch_or(look, std::memory_order_relaxed);
     }
     [[nodiscard]] Rest take_rest() { return std::exchange(rest_, Rest::none); }
 
@@ -145,11 +162,10 @@ class Vcpu final : public cpu::Attention {
     /// Odd while it is in the guest, and never the same for two entries. Any CPU.
     [[nodiscard]] u32 entries() const { return entries_.load(); }
 
-    /// Makes the next entry drop cached translations. Any CPU; request_attention() comes after.
-    void request_flush() { flush_.store(true); }
-    [[nodiscard]] bool take_flush() {
-        return flush_.load(std::memory_order_relaxed) && flush_.exchange(false);
-    }
+    /// Where its time goes. Written by whoever schedules it, under the scheduler's lock; read on
+    /// its own CPU while it runs.
+    [[nodiscard]] const RunAccount& account() const { return account_; }
+    void account_for(RunState next, cpu::Tsc now);
 
     /// Makes the hypercall in progress be executed again when the guest runs: RIP stays on the
     /// instruction and RAX as it was. For the parts of a long one; the guest takes interrupts in
@@ -184,13 +200,13 @@ class Vcpu final : public cpu::Attention {
     abi::VcpuState* abi_state_{};
     std::atomic<u16> upcall_{0};
     std::atomic<bool> event_check_{false};
-    std::atomic<bool> attention_{false};
+    std::atomic<u8> attention_{0}; ///< look, flush
     std::atomic<bool> for_good_{false};
     std::atomic<bool> on_cpu_{false};
-    std::atomic<bool> flush_{false};
     std::atomic<u32> entries_{0};
     Waker* waker_;
-    Activity activity_{Activity::active};
+    std::atomic<Activity> activity_{Activity::active};
+    RunAccount account_;
     Rest rest_{Rest::none};
     std::optional<cpu::Tsc> deadline_;
     bool repeat_{false};

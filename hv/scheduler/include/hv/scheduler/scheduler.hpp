@@ -80,7 +80,7 @@ class Entity {
 
   private:
     friend class Scheduler;
-    enum class State : u8 { blocked, waiting, running };
+    enum class State : u8 { blocked, waiting, running, removed };
     Group& group_;
     Entity* next_{}; ///< in its group's queue, or among a CPU's sleepers
     Entity* previous_{};
@@ -103,10 +103,13 @@ enum class After : u8 { again, others_first, sleep };
 
 class Scheduler {
   public:
+    constexpr Scheduler() = default;
     constexpr explicit Scheduler(const Settings& settings) : settings_{settings} {}
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
 
+    /// Before the first CPU is added.
+    void set_settings(const Settings& settings) { settings_ = settings; }
     /// Adds a CPU that asks for work; `siblings` are those of its core, itself included.
     void add_cpu(CpuId cpu, CpuSet siblings);
     /// False, and nothing changed, when a value is out of range or more is reserved than there are
@@ -172,7 +175,7 @@ class Scheduler {
         idle_ &= ~interrupts_; // it is taken; the next one that wakes finds another
     }
 
-    Settings settings_;
+    Settings settings_{};
     u64 clock_{}; ///< virtual time of the last that went by weight
     u32 reserved_{};
     u32 cpus_{};

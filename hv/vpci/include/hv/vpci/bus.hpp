@@ -5,6 +5,7 @@
 // [PCI 3.0 3.2.2.3.2]
 #pragma once
 
+#include <base/lock.hpp>
 #include <hv/domain/io_bus.hpp>
 #include <hv/vpci/function.hpp>
 
@@ -12,7 +13,7 @@
 
 namespace ravelin::hv::vpci {
 
-/// One domain's. Used on the CPU that runs the domain's vCPU.
+/// One domain's. Filled before the domain runs; then its vCPUs' accesses take turns by its lock.
 class VirtualBus final : public domain::PortDevice, public domain::MmioDevice {
   public:
     static constexpr usize max_functions = 16;
@@ -45,6 +46,7 @@ class VirtualBus final : public domain::PortDevice, public domain::MmioDevice {
     [[nodiscard]] u16 selected_register(u16 port) const;
     [[nodiscard]] Function* table_owner(HostPhysical at);
 
+    SpinLock lock_;
     GuestPhysical ecam_{};
     u32 selected_{}; ///< what was last written to the address port
     std::array<Function, max_functions> functions_{};
