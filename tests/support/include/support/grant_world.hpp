@@ -133,6 +133,7 @@ class NoAbi final : public domain::GuestAbi {
     }
     void timer_expired(domain::Vcpu&) override {}
     void deliver_events(domain::Vcpu&) override {}
+    void turn_begins(domain::Vcpu&) override {}
 };
 
 /// A domain with `ram` pages from guest frame zero, its grant table and its balloon.

@@ -89,9 +89,20 @@ TEST_F(Time, other_vcpus_timers_are_not_ours) {
 TEST_F(Time, run_state_is_written_where_registered) {
     u64 address = 0x13000;
     world.put(0x13000, ~u64{0});
+    const cpu::Tsc ready{1'000'000};
+    world.vcpu.account_for(domain::RunState::runnable, ready);
+    world.vcpu.account_for(domain::RunState::running, cpu::Tsc{ready.raw() + 2'000});
     EXPECT_EQ(
         world.call_with(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, address, 2), 0);
     EXPECT_EQ(world.get<vcpu_runstate_info>(0x13000).state, RUNSTATE_running);
+    // Another turn, after a wait: 1,000 ns that the guest sees as stolen, 500 ns of its own.
+    world.vcpu.account_for(domain::RunState::runnable, cpu::Tsc{ready.raw() + 3'000});
+    world.vcpu.account_for(domain::RunState::running, cpu::Tsc{ready.raw() + 5'000});
+    world.xen.turn_begins(world.vcpu);
+    const auto second = world.get<vcpu_runstate_info>(0x13000);
+    EXPECT_EQ(second.state, RUNSTATE_running);
+    EXPECT_EQ(second.time[RUNSTATE_runnable], 2'000u);
+    EXPECT_EQ(second.time[RUNSTATE_running], 500u);
     address = AbiWorld::ram_bytes;
     EXPECT_EQ(
         world.call_with(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, address, 2),
