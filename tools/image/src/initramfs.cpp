@@ -172,9 +172,9 @@ fs::path stock_kernel_modules(Flavour flavour) {
             versions.insert(version);
     }
     if (versions.empty())
-        throw ServerError{std::string{"no stock kernel is installed: tools/packages.txt names "} +
-                          (flavour == Flavour::cloud ? "linux-image-cloud-amd64"
-                                                     : "linux-image-amd64")};
+        throw ServerError{
+            std::string{"no stock kernel is installed: tools/packages.txt names "} +
+            (flavour == Flavour::cloud ? "linux-image-cloud-amd64" : "linux-image-amd64")};
     return fs::path{"/lib/modules"} / *versions.rbegin();
 }
 

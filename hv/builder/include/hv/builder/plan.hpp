@@ -11,8 +11,8 @@
 
 namespace ravelin::hv::builder {
 
-/// Where a guest finds the pages it shares with its store and with its console, in a region that its
-/// memory map calls reserved: outside its RAM, where Xen has them.
+/// Where a guest finds the pages it shares with its store and with its console, in a region that
+/// its memory map calls reserved: outside its RAM, where Xen has them.
 constexpr GuestFrame special_pages{0xfeff8};
 constexpr u64 special_page_count = 8;
 constexpr GuestFrame store_page{0xfeffc};
