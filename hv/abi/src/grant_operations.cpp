@@ -20,6 +20,7 @@ static_assert(static_cast<i16>(GrantError::general) == GNTST_general_error &&
               static_cast<i16>(GrantError::not_permitted) == GNTST_permission_denied &&
               static_cast<i16>(GrantError::bad_page) == GNTST_bad_page &&
               static_cast<i16>(GrantError::bad_copy) == GNTST_bad_copy_arg &&
+              static_cast<i16>(GrantError::again) == GNTST_eagain &&
               static_cast<i16>(GrantError::no_space) == GNTST_no_space);
 
 /// The table of the domain that granted, kept from being torn down while this lives.
@@ -52,16 +53,21 @@ template <typename T, typename Body> Outcome for_each(Call& call, Body&& one) {
     if (count > parts_at_once && call.in_multicall)
         return Failure{Errno::too_big};
     const u64 now = std::min<u64>(count, parts_at_once);
+    u64 next = now;
     for (u64 i = 0; i < now; ++i) {
         const GuestVirtual at = start + i * sizeof(T);
         auto operation = call.vcpu.copy_in_value<T>(at);
         if (!operation)
             return Failure{Errno::fault};
         one(operation.value());
+        if (operation.value().status == GNTST_eagain && !call.in_multicall) {
+            next = i;
+            break;
+        }
         (void)RAVELIN_TRY(call.write_at(at, operation.value()));
     }
-    if (now < count)
-        continue_later(call, {call.arguments[0], (start + now * sizeof(T)).raw(), count - now});
+    if (next < count)
+        continue_later(call, {call.arguments[0], (start + next * sizeof(T)).raw(), count - next});
     return i64{0};
 }
 
@@ -134,8 +140,8 @@ Outcome grant_map(Call& call) {
 
 Outcome grant_unmap(Call& call) {
     return for_each<gnttab_unmap_grant_ref>(call, [&call](gnttab_unmap_grant_ref& request) {
-        request.status = status_of(call.state.grants.unmap(grants::Handle{request.handle},
-                                                           GuestPhysical{request.host_addr}));
+        request.status = status_of(call.state.grants.unmap(
+            grants::Handle{request.handle}, GuestPhysical{request.host_addr}, &call.vcpu));
     });
 }
 

@@ -15,6 +15,8 @@ Errno to_errno(grants::BalloonError error) {
     switch (error) {
     case grants::BalloonError::in_use:
         return Errno::busy;
+    case grants::BalloonError::again:
+        return Errno::again;
     case grants::BalloonError::no_memory:
     case grants::BalloonError::over_limit:
         return Errno::no_memory;
@@ -31,7 +33,7 @@ Status<Errno> show(Call& call, HostFrame page, std::optional<GuestFrame>& shown_
     if (shown_at == to)
         return Unit{};
     if (table.translate(to.address())) {
-        if (const auto given_up = call.state.balloon.release(to); !given_up)
+        if (const auto given_up = call.state.balloon.release(to, &call.vcpu); !given_up)
             return Failure{given_up.error() == grants::BalloonError::bad_page
                                ? Errno::busy
                                : to_errno(given_up.error())};
@@ -77,6 +79,9 @@ Outcome add_page(Call& call, unsigned space, u64 index, GuestFrame to) {
     return Failure{Errno::not_implemented};
 }
 
+/// What became of one extent.
+enum class Extent : u8 { done, failed, again };
+
 /// Runs `one` on each extent of a request; how many succeeded, up to the first that did not.
 template <typename Body> Outcome for_each_extent(Call& call, Body&& one) {
     constexpr u32 largest_order = 9;
@@ -91,18 +96,23 @@ template <typename Body> Outcome for_each_extent(Call& call, Body&& one) {
     const u64 now = std::min(request.nr_extents - first, std::max(parts_at_once / pages, u64{1}));
     // SAFETY: a guest handle is the guest's pointer, used as a number only.
     const GuestVirtual list{reinterpret_cast<u64>(request.extent_start.p)};
-    for (u64 i = first; i < first + now; ++i) {
-        const auto start = call.vcpu.copy_in_value<u64>(list + i * sizeof(u64));
-        if (!start || start.value() >= frame_limit || !one(GuestFrame{start.value()}, pages))
-            return static_cast<i64>(i);
+    u64 next = first;
+    for (; next < first + now; ++next) {
+        const auto start = call.vcpu.copy_in_value<u64>(list + next * sizeof(u64));
+        if (!start || start.value() >= frame_limit)
+            return static_cast<i64>(next);
+        const Extent outcome = one(GuestFrame{start.value()}, pages);
+        if (outcome == Extent::again)
+            break;
+        if (outcome == Extent::failed)
+            return static_cast<i64>(next);
     }
-    if (first + now < request.nr_extents && !call.in_multicall)
-        continue_later(
-            call,
-            {(call.arguments[0] & memory_operation_mask) | (first + now) << memory_extent_shift,
-             call.arguments[1],
-             call.arguments[2]});
-    return static_cast<i64>(first + now);
+    if (next < request.nr_extents && !call.in_multicall)
+        continue_later(call,
+                       {(call.arguments[0] & memory_operation_mask) | next << memory_extent_shift,
+                        call.arguments[1],
+                        call.arguments[2]});
+    return static_cast<i64>(next);
 }
 
 } // namespace
@@ -162,26 +172,30 @@ Outcome maximum_reservation(Call& call) {
 
 Outcome populate_physmap(Call& call) {
     grants::Balloon& balloon = call.state.balloon;
-    return for_each_extent(call, [&balloon](GuestFrame start, u64 pages) {
+    return for_each_extent(call, [&call, &balloon](GuestFrame start, u64 pages) {
         for (u64 i = 0; i < pages; ++i) {
             if (start.raw() + i < frame_limit && balloon.populate(start + i))
                 continue;
             while (i-- > 0) // what the guest may have granted meanwhile stays
-                (void)balloon.release(start + i).is_ok();
-            return false;
+                (void)balloon.release(start + i, &call.vcpu).is_ok();
+            return Extent::failed;
         }
-        return true;
+        return Extent::done;
     });
 }
 
 Outcome decrease_reservation(Call& call) {
     grants::Balloon& balloon = call.state.balloon;
-    return for_each_extent(call, [&balloon](GuestFrame start, u64 pages) {
+    return for_each_extent(call, [&call, &balloon](GuestFrame start, u64 pages) {
         for (u64 i = 0; i < pages; ++i) {
-            if (start.raw() + i >= frame_limit || !balloon.release(start + i))
-                return false;
+            if (start.raw() + i >= frame_limit)
+                return Extent::failed;
+            const auto gone = balloon.release(start + i, &call.vcpu);
+            if (!gone)
+                return i == 0 && gone.error() == grants::BalloonError::again ? Extent::again
+                                                                             : Extent::failed;
         }
-        return true;
+        return Extent::done;
     });
 }
 

@@ -81,7 +81,24 @@ Status<BalloonError> Balloon::populate(GuestFrame at) {
                                                                : BalloonError::bad_page);
 }
 
-Status<BalloonError> Balloon::release(GuestFrame at) {
+/// Frees what every vCPU has forgotten.
+void Balloon::give_back(LeavingFrames& leaving, const domain::Vcpu* self) {
+    for (usize i = leaving.size(); i-- > 0;) {
+        if (!domain_->grace().has_passed(*domain_, leaving[i].ticket, self))
+            continue;
+        ensure(frames_->release(leaving[i].frame, 1, domain_->id()).is_ok(),
+               "a frame that was leaving");
+        leaving.swap_remove(i);
+    }
+}
+
+Status<BalloonError> Balloon::release(GuestFrame at, const domain::Vcpu* self) {
+    const bool room = leaving_.with([this, self](LeavingFrames& leaving) {
+        give_back(leaving, self);
+        return leaving.size() < leaving.capacity() / 2; // other vCPUs come in between
+    });
+    if (!room)
+        return Failure{BalloonError::again};
     const auto frame = domain_->memory().frame(at, Access::read);
     if (!frame)
         return Failure{BalloonError::bad_page};
@@ -97,7 +114,11 @@ Status<BalloonError> Balloon::release(GuestFrame at) {
     // A frame that a device might still reach is nobody's until the domain is torn down.
     if (!dma_->unmap(*domain_, at))
         return Failure{BalloonError::no_memory};
-    ensure(frames_->release(frame.value(), 1, domain_->id()).is_ok(), "a frame that was leaving");
+    leaving_.with([this, self, &frame](LeavingFrames& leaving) {
+        const u64 ticket = domain_->grace().ticket(*domain_, self);
+        ensure(leaving.push_back({frame.value(), ticket}), "half the room is for fewer vCPUs");
+        give_back(leaving, self);
+    });
     --current_;
     return Unit{};
 }

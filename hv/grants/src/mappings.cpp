@@ -60,12 +60,21 @@ std::optional<GrantTable::Mapping> GrantTable::begin_unmap(Handle handle, GuestP
     if (index_of(handle) >= mapping_pages_ * mappings_per_page)
         return std::nullopt;
     Mapping& record = mapping(index_of(handle));
-    if (record.state != MappingState::mapped ||
-        make_handle(index_of(handle), record.generation) != handle ||
+    const bool there =
+        record.state == MappingState::mapped || record.state == MappingState::draining;
+    if (!there || make_handle(index_of(handle), record.generation) != handle ||
         GuestFrame{record.at}.address() != at)
         return std::nullopt;
+    const Mapping found = record;
     record.state = MappingState::busy;
-    return record;
+    return found;
+}
+
+void GrantTable::set_draining(Handle handle, u64 ticket) {
+    const LockGuard guard{mappings_lock_};
+    Mapping& record = mapping(index_of(handle));
+    record.detail = ticket;
+    record.state = MappingState::draining;
 }
 
 void GrantTable::set_state(Handle handle, MappingState state) {
@@ -86,8 +95,8 @@ GrantTable::map(GuestFrame at, GrantTable& granter, GrantRef reference, Access a
     if (table.translate(at.address()))
         return Failure{GrantError::bad_address};
     const HostFrame frame = RAVELIN_TRY(granter.claim(reference, domain_->id(), access));
-    const auto handle =
-        take_mapping({&granter, at.raw(), reference.raw(), 0, MappingState::busy, access, frame});
+    const auto handle = take_mapping(
+        {&granter, at.raw(), reference.raw(), 0, MappingState::busy, access, frame.raw()});
     if (!handle) {
         granter.drop(reference, access);
         return Failure{handle.error()};
@@ -112,19 +121,27 @@ GrantTable::map(GuestFrame at, GrantTable& granter, GrantRef reference, Access a
     return handle.value();
 }
 
-Status<GrantError> GrantTable::unmap(Handle handle, GuestPhysical at) {
+Status<GrantError> GrantTable::unmap(Handle handle, GuestPhysical at, const domain::Vcpu* self) {
     const auto record = begin_unmap(handle, at);
     if (!record)
         return Failure{GrantError::bad_handle};
-    // Where the domain itself made the page disappear there is nothing to take away.
-    const auto hidden = domain_->stage2().unmap_page(at, record->frame.address());
-    if (!hidden && hidden.error() != stage2::Error::not_mapped) {
-        set_state(handle, MappingState::mapped);
-        return Failure{GrantError::general};
+    u64 ticket = record->detail;
+    if (record->state == MappingState::mapped) {
+        // Where the domain itself made the page disappear there is nothing to take away.
+        const auto hidden = domain_->stage2().unmap_page(at, HostFrame{record->detail}.address());
+        if (!hidden && hidden.error() != stage2::Error::not_mapped) {
+            set_state(handle, MappingState::mapped);
+            return Failure{GrantError::general};
+        }
+        // Busy for ever: the granter's frame stays pinned, because a device might still reach it.
+        if (!dma_->unmap(*domain_, GuestFrame{record->at}))
+            return Failure{GrantError::general};
+        ticket = domain_->grace().ticket(*domain_, self);
     }
-    // Busy for ever: the granter's frame stays pinned, because a device might still reach it.
-    if (!dma_->unmap(*domain_, GuestFrame{record->at}))
-        return Failure{GrantError::general};
+    if (!domain_->grace().has_passed(*domain_, ticket, self)) {
+        set_draining(handle, ticket);
+        return Failure{GrantError::again};
+    }
     record->granter->drop(GrantRef{record->reference}, record->access);
     set_state(handle, MappingState::free);
     return Unit{};
@@ -142,7 +159,7 @@ bool GrantTable::release_mappings(u32 most) {
             const LockGuard guard{mappings_lock_};
             record = mapping(next_release_);
         }
-        if (record.state != MappingState::mapped)
+        if (record.state != MappingState::mapped && record.state != MappingState::draining)
             continue;
         if (most-- == 0)
             return false;

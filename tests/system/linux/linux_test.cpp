@@ -18,6 +18,7 @@ TEST_F(LinuxTest, DrivesADeviceHearsTheConsoleAndPowersOff) {
     console.wait_for("DMA protected", 60s);
     console.wait_for("xen:events: Using FIFO-based ABI", 60s);
     console.wait_for("ravelin-init: mode test", 180s);
+    console.wait_for("xen:events: Using FIFO-based ABI", 60s);
     EXPECT_GE(std::stoul(console.wait_for("linux-test: slept ([0-9]+)", 60s).at(1)), 2u);
     EXPECT_EQ(console.wait_for("linux-test: network .* ([0-9]+) packets received", 60s).at(1), "3");
     EXPECT_GT(std::stoul(console.wait_for("linux-test: interrupts ([0-9]+)", 30s).at(1)), 0u);

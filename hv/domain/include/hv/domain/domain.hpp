@@ -5,6 +5,7 @@
 
 #include <base/fixed_vector.hpp>
 #include <base/types.hpp>
+#include <hv/domain/grace.hpp>
 #include <hv/domain/guest_abi.hpp>
 #include <hv/domain/io_bus.hpp>
 #include <hv/guest/memory.hpp>
@@ -115,6 +116,9 @@ class Domain {
     void set_abi_state(abi::DomainState* state) { abi_state_ = state; }
 
     [[nodiscard]] FixedVector<Vcpu*, max_vcpus>& vcpus() { return vcpus_; }
+    [[nodiscard]] const FixedVector<Vcpu*, max_vcpus>& vcpus() const { return vcpus_; }
+    /// When its vCPUs have forgotten what was taken out of its stage-2 table.
+    [[nodiscard]] Grace& grace() { return grace_; }
     /// The vCPU with that number, or nullptr.
     [[nodiscard]] Vcpu* vcpu(VcpuId id) const;
 
@@ -154,6 +158,7 @@ class Domain {
     FixedVector<MemoryRegion, 32> memory_map_;
     abi::DomainState* abi_state_{};
     FixedVector<Vcpu*, max_vcpus> vcpus_;
+    Grace grace_;
     void tell_vcpus();
 
     std::atomic<bool> claimed_{false}; ///< whoever sets it writes report_

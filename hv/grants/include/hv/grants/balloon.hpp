@@ -4,6 +4,8 @@
 // anyone gets it. What anybody else still uses is not given up. [xen/memory.h]
 #pragma once
 
+#include <base/fixed_vector.hpp>
+#include <base/lock.hpp>
 #include <base/result.hpp>
 #include <base/types.hpp>
 #include <hv/domain/domain.hpp>
@@ -19,6 +21,7 @@ enum class BalloonError : u8 {
     in_use,     ///< granted and used by another domain, or written to by the hypervisor
     over_limit, ///< the domain may not have more
     no_memory,  ///< no frame free, or none for tables
+    again,      ///< too many pages wait for other vCPUs to forget them; nothing was done
 };
 
 /// Any CPU; counts are atomic, everything else has its owner's lock.
@@ -32,8 +35,10 @@ class Balloon {
 
     /// Gives the domain a zeroed page at a hole.
     [[nodiscard]] Status<BalloonError> populate(GuestFrame at);
-    /// Takes a page away.
-    [[nodiscard]] Status<BalloonError> release(GuestFrame at);
+    /// Takes a page away. Its frame goes back at once, or, while another vCPU of the domain may be
+    /// in the middle of a copy to it, with a later release() or the domain's end. `self` is the
+    /// vCPU that asks.
+    [[nodiscard]] Status<BalloonError> release(GuestFrame at, const domain::Vcpu* self = nullptr);
 
     /// In frames.
     [[nodiscard]] u64 current() const { return current_.load(std::memory_order_relaxed); }
@@ -42,13 +47,20 @@ class Balloon {
     void set_maximum(u64 frames);
 
   private:
+    struct Leaving {
+        HostFrame frame;
+        u64 ticket; ///< of the domain's Grace
+    };
+    using LeavingFrames = FixedVector<Leaving, 64>;
     [[nodiscard]] bool take_share();
+    void give_back(LeavingFrames& leaving, const domain::Vcpu* self);
 
     // Set once by set_up().
     domain::Domain* domain_{};
     mm::FrameAllocator* frames_{};
     DmaMirror* dma_{};
     u64 built_tables_{};
+    Locked<LeavingFrames> leaving_;
     std::atomic<u64> current_{0};
     std::atomic<u64> maximum_{0};
 };

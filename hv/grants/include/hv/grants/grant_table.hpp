@@ -33,6 +33,7 @@ enum class GrantError : i16 {
     not_permitted = -8,
     bad_page = -9,
     bad_copy = -10,
+    again = -12,
     no_space = -13,
 };
 
@@ -72,7 +73,11 @@ class GrantTable {
     [[nodiscard]] Result<Handle, GrantError>
     map(GuestFrame at, GrantTable& granter, GrantRef reference, Access access);
     /// Undoes map(): no CPU and no device of this domain reaches the page any more when it returns.
-    [[nodiscard]] Status<GrantError> unmap(Handle handle, GuestPhysical at);
+    /// `again`: call once more, because another vCPU may be in the middle of a copy to the page;
+    /// the guest does not see it any more, but the granter has it back only then. `self` is the
+    /// vCPU that asks.
+    [[nodiscard]] Status<GrantError>
+    unmap(Handle handle, GuestPhysical at, const domain::Vcpu* self = nullptr);
 
     /// One end of a copy: a page that `granter` granted, or the domain's own.
     struct CopyEnd {
@@ -106,7 +111,12 @@ class GrantTable {
     static constexpr u32 active_pages = entries_per_frame / active_per_page; ///< of a shared frame
     static constexpr u32 most_users = 1u << 24;                              ///< of one entry
 
-    enum class MappingState : u8 { free, busy, mapped };
+    enum class MappingState : u8 {
+        free,
+        busy,
+        mapped,
+        draining ///< hidden; other vCPUs may still be copying to it
+    };
     /// One mapping of another domain's page; under mappings_lock_. The granter stays alive because
     /// its entry is in use.
     struct Mapping {
@@ -116,7 +126,7 @@ class GrantTable {
         u16 generation;
         MappingState state;
         Access access;
-        HostFrame frame;
+        u64 detail; ///< host frame; while draining, Grace's ticket
     };
     static_assert(sizeof(Mapping) == 32);
     static constexpr u32 mappings_per_page = page_size / sizeof(Mapping);
@@ -136,6 +146,7 @@ class GrantTable {
     [[nodiscard]] Result<Handle, GrantError> take_mapping(const Mapping& wanted);
     [[nodiscard]] std::optional<Mapping> begin_unmap(Handle handle, GuestPhysical at);
     void set_state(Handle handle, MappingState state);
+    void set_draining(Handle handle, u64 ticket);
 
     [[nodiscard]] Result<HostFrame, GrantError> open(const CopyEnd& end, Access access);
     void close(const CopyEnd& end, HostFrame frame, Access access);
