@@ -4,6 +4,7 @@
 
 #include "lazy.hpp"
 #include "memory.hpp"
+#include "run.hpp"
 #include "storage.hpp"
 #include "tpm.hpp"
 
@@ -55,7 +56,10 @@ class MachineHost final : public life::Host {
     std::optional<life::Facts> facts(DomainId id) override;
     FixedVector<DomainId, life::max_domains> domains() override { return domain_ids(); }
     Status<Problem> set_schedule(DomainId id, const wire::control::Schedule& schedule) override {
-        find_storage(id)->schedule = schedule;
+        DomainStorage& storage = *find_storage(id);
+        if (!set_share(storage, {schedule.weight, schedule.cap, schedule.reservation}))
+            return Failure{Problem::bad_request};
+        storage.schedule = schedule;
         return Unit{};
     }
     void set_memory_limit(DomainId id, Bytes limit) override {
@@ -112,7 +116,10 @@ Status<Problem> MachineHost::create(const life::NewDomain& wanted) {
     if (!create_domain(identity, wanted.vcpus))
         return Failure{Problem::no_memory};
     DomainStorage& storage = *find_storage(wanted.id);
-    storage.schedule = wanted.schedule;
+    if (!set_schedule(wanted.id, wanted.schedule)) {
+        ensure(destroy_domain(wanted.id).is_ok(), "nobody uses a domain that has never run");
+        return Failure{Problem::bad_request};
+    }
     if (!connect(storage, wanted.store_domain)) {
         ensure(destroy_domain(wanted.id).is_ok(), "nobody uses a domain that has never run");
         return Failure{Problem::no_memory};

@@ -9,21 +9,21 @@
 namespace ravelin::system_test {
 namespace {
 
-constexpr const char* manifest_toml = "version = 1\n"
-                                      "platform = \"Guests\"\n"
-                                      "[[domain]]\n"
-                                      "id = 0\n"
-                                      "name = \"guest\"\n"
-                                      "role = \"domain0\"\n"
-                                      "kernel = \"guest.kernel\"\n"
-                                      "memory_mib = 64\n"
-                                      "vcpus = 1\n"
-                                      "label = \"guest\"\n";
+constexpr const char* head = "version = 1\n"
+                             "platform = \"Guests\"\n";
+
+std::string domain(unsigned id, const std::string& name, unsigned vcpus) {
+    return "[[domain]]\nid = " + std::to_string(id) + "\nname = \"" + name + "\"\nrole = \"" +
+           (id == 0 ? "domain0" : "guest") +
+           "\"\nkernel = \"guest.kernel\"\nmemory_mib = 64\nvcpus = " + std::to_string(vcpus) +
+           "\nlabel = \"guest\"\n";
+}
 
 class GuestTest : public SystemTest {
   protected:
-    MachineConfig machine_for(const std::string& guest) {
-        const auto manifest = compile_manifest(manifest_toml);
+    MachineConfig machine_for(const std::string& guest,
+                              const std::string& domains = domain(0, "guest", 1)) {
+        const auto manifest = compile_manifest(head + domains);
         EXPECT_TRUE(manifest) << describe(manifest.error(), "manifest.toml");
         const std::vector<u8>& bytes = manifest.value();
         std::ofstream{directory() / "manifest"} << std::string{bytes.begin(), bytes.end()};
@@ -59,6 +59,45 @@ INSTANTIATE_TEST_SUITE_P(Guests,
                              std::erase(name, '-');
                              return name;
                          });
+
+/// Several physical CPUs run in the host's time.
+class SeveralCpus : public GuestTest, public testing::WithParamInterface<unsigned> {
+  protected:
+    MachineConfig on_cpus(const std::string& guest, const std::string& domains) {
+        MachineConfig config = machine_for(guest, domains);
+        config.processors = GetParam();
+        config.clock = GetParam() == 1 ? Clock::deterministic : Clock::real;
+        return config;
+    }
+};
+
+TEST_P(SeveralCpus, VcpusAreStartedByInterprocessorInterrupts) {
+    Machine machine{on_cpus("smp", domain(1, "guest", 4))};
+    machine.console().wait_for("vcpus: 4", 60s);
+    machine.console().wait_for("all have started", 60s);
+    machine.console().wait_for("Test result: SUCCESS", 60s);
+    machine.wait_for_power_off(30s);
+}
+
+TEST_P(SeveralCpus, DomainsShareTheCpusAndTheMachineEndsWithTheLast) {
+    Machine machine{on_cpus("share", domain(1, "one", 1) + domain(2, "two", 1))};
+    Console& console = machine.console();
+    for (int i = 0; i < 2; ++i) {
+        const unsigned long percent =
+            std::stoul(console.wait_for("share.percent: ([0-9]+)", 60s).at(1));
+        if (GetParam() == 1) {
+            EXPECT_GE(percent, 45u);
+            EXPECT_LE(percent, 60u); // the last turn has no rival
+        }
+        console.wait_for("Test result: SUCCESS", 30s);
+    }
+    console.wait_for("domain (one|two) stopped: power off", 30s);
+    machine.wait_for_power_off(30s);
+    const std::string text = console.text();
+    EXPECT_LT(text.rfind("begun"), text.find("ended")) << "one after the other";
+}
+
+INSTANTIATE_TEST_SUITE_P(Processors, SeveralCpus, testing::Values(1u, 2u));
 
 TEST_F(GuestTest, TripleFaultStopsTheDomainInWords) {
     Machine machine{machine_for("attack-triple-fault")};
