@@ -41,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, usize size) {
              ConsoleRead,
              ConsoleText,
              ConsoleWrite,
-             ConsoleTaken>(data[0], std::span{data, size}.subspan(1));
+             ConsoleTaken,
+             HostMemory>(data[0], std::span{data, size}.subspan(1));
     return 0;
 }

@@ -51,6 +51,8 @@ usize longest_answer(Operation operation) {
         return 64;
     case Operation::console_write:
         return 4;
+    case Operation::host_memory:
+        return 16;
     default:
         return 0;
     }
@@ -134,6 +136,12 @@ Life::dispatch(u64 operation, Caller& caller, std::span<const u8> request, Respo
                     [&](const auto& m) { return write_console(m, response); });
     case Operation::vm_shutdown_reason:
         return with(reference, [&](const auto& m) { return shutdown_reason(m.domain, response); });
+    case Operation::host_memory: {
+        if (!request.empty())
+            return Failure{Problem::bad_request};
+        const mm::FrameCounts counts = frames_.counts();
+        return answer(control::HostMemory{counts.total, counts.free}, response);
+    }
     default:
         return Failure{Problem::bad_request};
     }

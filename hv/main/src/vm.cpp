@@ -98,7 +98,7 @@ class VmControl final : public abi::ControlHandler {
                 std::span<u8> response) override {
         using wire::control::Operation;
         if (operation < static_cast<u64>(Operation::vm_create) ||
-            operation > static_cast<u64>(Operation::vm_shutdown_reason))
+            operation > static_cast<u64>(Operation::host_memory))
             return control_handler().control(caller, operation, request, response);
         VcpuCaller with{caller};
         return lives->control(operation, with, request, response);
@@ -121,7 +121,9 @@ Status<Problem> MachineHost::create(const life::NewDomain& wanted) {
         return Failure{Problem::bad_request};
     }
     if (!connect(storage, wanted.store_domain)) {
-        ensure(destroy_domain(wanted.id).is_ok(), "nobody uses a domain that has never run");
+        // It has never run: at most another CPU looks at it right now.
+        while (!destroy_domain(wanted.id))
+            __builtin_ia32_pause();
         return Failure{Problem::no_memory};
     }
     return Unit{};

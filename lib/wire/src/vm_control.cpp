@@ -157,6 +157,9 @@ void fields(auto& with, Is<ConsoleWrite> auto& m) {
 void fields(auto& with, Is<ConsoleTaken> auto& m) {
     with(m.count);
 }
+void fields(auto& with, Is<HostMemory> auto& m) {
+    with(m.total_frames), with(m.free_frames);
+}
 
 bool is_printable(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
@@ -257,6 +260,7 @@ RAVELIN_MESSAGE(ConsoleRead)
 RAVELIN_MESSAGE(ConsoleText)
 RAVELIN_MESSAGE(ConsoleWrite)
 RAVELIN_MESSAGE(ConsoleTaken)
+RAVELIN_MESSAGE(HostMemory)
 #undef RAVELIN_MESSAGE
 
 } // namespace ravelin::wire::control

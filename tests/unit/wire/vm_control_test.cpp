@@ -78,6 +78,7 @@ TEST(VmControl, EveryMessageIsCanonical) {
     expect_canonical(VmSchedule{DomainId{1}, {1, 0, 0}});
     expect_canonical(ConsoleRead{DomainId{1}, 1 << 20});
     expect_canonical(ConsoleTaken{12});
+    expect_canonical(HostMemory{1 << 19, 77});
 }
 
 TEST(VmControl, FieldsArriveWhereTheyWereSent) {

@@ -38,6 +38,7 @@ enum class Operation : u64 {
     console_read = 26,       ///< ConsoleRead → ConsoleText
     console_write = 27,      ///< ConsoleWrite → ConsoleTaken
     vm_shutdown_reason = 28, ///< VmReference → VmStop
+    host_memory = 29,        ///< nothing → HostMemory
 };
 
 /// No request is longer (a TPM command), no response either.

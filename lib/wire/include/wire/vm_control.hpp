@@ -168,6 +168,12 @@ struct ConsoleTaken {
     u32 count = 0; ///< of the bytes; the rest did not fit the guest's queue
 };
 
+/// host_memory's answer: what the machine has, and what is nobody's.
+struct HostMemory {
+    u64 total_frames = 0;
+    u64 free_frames = 0;
+};
+
 /// Decodes one message, all of `bytes`. Message is one of the above.
 template <typename Message>
 [[nodiscard]] Result<Message, CursorError> decode(std::span<const u8> bytes);

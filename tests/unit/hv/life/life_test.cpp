@@ -376,6 +376,8 @@ TEST_F(LifeTest, GarbageIsRefusedAndChangesNothing) {
     for (u16 id = 1; id < 2000; ++id)
         (void)insist(Operation::vm_destroy, id);
     EXPECT_EQ(host.free_frames(), before);
+    EXPECT_EQ(life.control(static_cast<u64>(Operation::host_memory), caller, {}, response), 16);
+    EXPECT_EQ(answer<control::HostMemory>(16).free_frames, before);
     EXPECT_EQ(life.control(1000, caller, {}, response), -control::einval);
 }
 

@@ -48,7 +48,7 @@ class Life {
     Life(const Life&) = delete;
     Life& operator=(const Life&) = delete;
 
-    /// Carries out one of the control operations 16-28: the response's length, or an errno of
+    /// Carries out one of the control operations 16-29: the response's length, or an errno of
     /// wire/control.hpp, negated.
     [[nodiscard]] i64
     control(u64 operation, Caller& caller, std::span<const u8> request, std::span<u8> response);
