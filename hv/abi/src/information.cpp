@@ -62,6 +62,8 @@ Outcome guest_handle(Call& call) {
 
 Outcome features(Call& call) {
     auto info = RAVELIN_TRY(call.read<xen_feature_info>(1));
+    if (info.submap_idx >= XENFEAT_NR_SUBMAPS)
+        return Failure{Errno::invalid};
     // Without hvm_pirqs Linux drives MSI natively, which we trap. [xen/features.h]
     info.submap = 0;
     if (info.submap_idx == 0) {

@@ -17,9 +17,39 @@ Result<domain::Vcpu*, Errno> named_vcpu(Call& call) {
     return vcpu;
 }
 
-/// Parameters a guest may set itself. [xen/hvm/params.h]
-bool may_set(u32 index) {
-    return index == HVM_PARAM_CALLBACK_IRQ;
+/// How a guest's events become an interrupt is the one parameter it sets. A GSI is kept and never
+/// raised, for there is no I/O APIC: Linux names one beside its per-vCPU vectors.
+/// [xen/hvm/params.h]
+Status<Errno> check_parameter(const xen_hvm_param& request) {
+    if (request.index != HVM_PARAM_CALLBACK_IRQ)
+        return Failure{Errno::not_permitted};
+    constexpr unsigned type_shift = 56;
+    constexpr u64 first_vector = 0x10; // below are exceptions
+    switch (request.value >> type_shift) {
+    case HVM_PARAM_CALLBACK_TYPE_GSI:
+        return Unit{};
+    case HVM_PARAM_CALLBACK_TYPE_VECTOR:
+        if (static_cast<u8>(request.value) >= first_vector)
+            return Unit{};
+        break;
+    default:
+        break;
+    }
+    return Failure{Errno::invalid};
+}
+
+/// What the hypervisor set for the guest to find, and what it set itself.
+bool may_get(u32 index) {
+    switch (index) {
+    case HVM_PARAM_CALLBACK_IRQ:
+    case HVM_PARAM_STORE_PFN:
+    case HVM_PARAM_STORE_EVTCHN:
+    case HVM_PARAM_CONSOLE_PFN:
+    case HVM_PARAM_CONSOLE_EVTCHN:
+        return true;
+    default:
+        return false;
+    }
 }
 
 Result<xen_hvm_param, Errno> read_parameter(Call& call) {
@@ -190,8 +220,7 @@ Outcome console_read(Call& call) {
 
 Outcome set_parameter(Call& call) {
     const auto request = RAVELIN_TRY(read_parameter(call));
-    if (!may_set(request.index))
-        return Failure{Errno::not_permitted};
+    (void)RAVELIN_TRY(check_parameter(request));
     call.state.parameters[request.index] = request.value;
     call.vcpu.request_event_check(); // what is pending already has a way to the guest now
     return i64{0};
@@ -199,6 +228,8 @@ Outcome set_parameter(Call& call) {
 
 Outcome get_parameter(Call& call) {
     auto request = RAVELIN_TRY(read_parameter(call));
+    if (!may_get(request.index))
+        return Failure{Errno::not_permitted};
     request.value = call.state.parameters[request.index];
     (void)RAVELIN_TRY(call.write(1, request));
     return i64{0};
@@ -218,13 +249,17 @@ Outcome set_upcall_vector(Call& call) {
 }
 
 Outcome multicall(Call& call) {
-    constexpr u64 most = 1024;
+    const GuestVirtual list{call.arguments[0]};
     const u64 count = call.arguments[1];
-    if (count > most)
-        return Failure{Errno::invalid};
     for (u64 i = 0; i < count; ++i) {
-        const GuestVirtual at{call.arguments[0] + i * sizeof(multicall_entry)};
-        auto entry = call.vcpu.copy_in_value<multicall_entry>(at);
+        if (!call.domain.running())
+            return i64{0};
+        const GuestVirtual at = list + i * sizeof(multicall_entry);
+        if (i == parts_at_once) {
+            continue_later(call, {at.raw(), count - i, call.arguments[2]});
+            return i64{0};
+        }
+        const auto entry = call.vcpu.copy_in_value<multicall_entry>(at);
         if (!entry)
             return Failure{Errno::fault};
         std::array<u64, 6> arguments{};
@@ -234,8 +269,8 @@ Outcome multicall(Call& call) {
         const Outcome outcome = entry.value().op == __HYPERVISOR_multicall
                                     ? Outcome{Failure{Errno::invalid}}
                                     : dispatch(inner, entry.value().op);
-        entry.value().result = static_cast<xen_ulong_t>(to_register(outcome));
-        (void)RAVELIN_TRY(call.write_at(at, entry.value()));
+        const auto result = static_cast<xen_ulong_t>(to_register(outcome));
+        (void)RAVELIN_TRY(call.write_at(at + offsetof(multicall_entry, result), result));
     }
     return i64{0};
 }

@@ -53,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(Guests,
                                          "attack-instructions",
                                          "attack-memory",
                                          "attack-ports",
-                                         "attack-pointers"),
+                                         "attack-pointers",
+                                         "attack-hypercalls"),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::erase(name, '-');
