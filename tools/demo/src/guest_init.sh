@@ -44,8 +44,11 @@ send)
     nc -l -p 4000 </dev/xvda
     ;;
 receive)
+    # An nc that has nothing more to send makes the other one end: its input stays open.
+    mkfifo /held
+    exec 3<>/held
     for second in $(seq 60); do
-        nc "$peer" 4000 </dev/null >/dev/xvda
+        nc "$peer" 4000 <&3 >/dev/xvda
         [ "$(head -c 16 /dev/xvda | tr -d '\0' | wc -c)" = 0 ] || break
         sleep 1
     done

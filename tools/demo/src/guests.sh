@@ -28,5 +28,5 @@ for guest in alpha beta; do
     vm destroy "$guest" && say "$guest destroyed"
 done
 vm list
-say "disks $(sha256sum /guests/alpha.img /guests/beta.img | cut -d' ' -f1 | sort -u | wc -l)"
+cmp /guests/alpha.img /guests/beta.img && say "the disks are the same"
 say "the copied disk is $(sha256sum /guests/beta.img | cut -d' ' -f1)"
