@@ -139,6 +139,8 @@ constexpr unsigned memory_extent_shift = 6;
 constexpr u64 parts_at_once = 64;
 /// Writes the current time where the guest looks for it.
 void publish_time(XenAbi& abi, domain::Domain& domain, DomainState& state, VcpuState& vcpu);
+/// The host's time of a system time; far ones are 36 years off.
+[[nodiscard]] cpu::Tsc deadline_of(Call& call, u64 nanoseconds);
 /// What a vCPU did up to its last change of state, in the ABI's form.
 [[nodiscard]] vcpu_runstate_info
 runstate_of(XenAbi& abi, const DomainState& state, const domain::Vcpu& vcpu);

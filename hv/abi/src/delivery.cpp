@@ -49,6 +49,10 @@ void Delivery::notify(VcpuId id) {
         vcpu->request_event_check();
 }
 
+void Delivery::raised() {
+    domain_->wake_pollers();
+}
+
 std::span<u8, page_size> Delivery::bytes(HostFrame frame) {
     return domain_->memory().bytes(frame);
 }

@@ -68,9 +68,7 @@ void write_time(domain::Domain& domain,
 
 /// Sets the timer; a time that has passed fires at once.
 void arm(Call& call, u64 nanoseconds) {
-    const u64 khz = call.abi.machine().tsc_khz();
-    call.vcpu.set_timer_deadline(
-        cpu::Tsc{call.state.start_of_time + to_ticks(std::min(nanoseconds, latest_timer), khz)});
+    call.vcpu.set_timer_deadline(deadline_of(call, nanoseconds));
 }
 
 Outcome own_vcpu(Call& call) {
@@ -81,6 +79,11 @@ Outcome own_vcpu(Call& call) {
 }
 
 } // namespace
+
+cpu::Tsc deadline_of(Call& call, u64 nanoseconds) {
+    return cpu::Tsc{call.state.start_of_time +
+                    to_ticks(std::min(nanoseconds, latest_timer), call.abi.machine().tsc_khz())};
+}
 
 u64 system_time(XenAbi& abi, const DomainState& state) {
     return to_nanoseconds(abi.machine().now().raw() - state.start_of_time, abi.machine().tsc_khz());

@@ -157,9 +157,30 @@ Outcome block(Call& call) {
     call.vcpu.rest(domain::Rest::block);
     return i64{0};
 }
-// Who polls checks its condition again: coming back early is allowed. Others go first.
+// Until one of the ports is pending, masked or not, or the time has come. Any port of the domain
+// ends it: who polls looks again.
 Outcome poll(Call& call) {
-    call.vcpu.rest(domain::Rest::yield);
+    constexpr u32 most_ports = 128;
+    const auto request = RAVELIN_TRY(call.read<sched_poll>(1));
+    if (request.nr_ports > most_ports)
+        return Failure{Errno::invalid};
+    // First announced, then looked at: a port raised in between wakes it.
+    call.domain.set_polling(call.vcpu.id());
+    for (u32 i = 0; i < request.nr_ports; ++i) {
+        const auto port = call.vcpu.copy_in_value<evtchn_port_t>(
+            GuestVirtual{reinterpret_cast<u64>(request.ports.p) + i * sizeof(evtchn_port_t)});
+        if (!port)
+            return Failure{Errno::fault};
+        if (call.state.events.with([&port](const events::Channels& channels) {
+                return channels.is_pending(EventPort{port.value()});
+            })) {
+            call.domain.clear_polling(call.vcpu.id());
+            return i64{0};
+        }
+    }
+    if (request.timeout != 0)
+        call.vcpu.set_poll_deadline(deadline_of(call, request.timeout));
+    call.vcpu.rest(domain::Rest::block);
     return i64{0};
 }
 

@@ -50,6 +50,12 @@ void Domain::tell_vcpus() {
         vcpu->request_attention();
 }
 
+void Domain::tell_pollers() {
+    for (Vcpu* const vcpu : vcpus_)
+        if ((pollers_.load() >> vcpu->id().raw() & 1) != 0)
+            vcpu->request_attention();
+}
+
 void Domain::stop(const StopReport& report) {
     if (claimed_.exchange(true))
         return;
@@ -100,7 +106,10 @@ void Vcpu::account_for(RunState next, cpu::Tsc now) {
 
 std::optional<cpu::Tsc> Vcpu::next_deadline() const {
     const auto lapic = lapic_.deadline();
-    return lapic && (!deadline_ || *lapic < *deadline_) ? lapic : deadline_;
+    auto next = lapic && (!deadline_ || *lapic < *deadline_) ? lapic : deadline_;
+    if (poll_deadline_ && (!next || *poll_deadline_ < *next))
+        next = poll_deadline_;
+    return next;
 }
 
 Status<guest::CopyError> Vcpu::copy_in(GuestVirtual from, std::span<u8> destination) {

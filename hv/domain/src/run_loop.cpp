@@ -12,6 +12,8 @@ Leave RunLoop::run(const Turn& turn) {
     armed_.reset();
     attention_ = true;
     cpu_.load();
+    vcpu_.set_poll_deadline(std::nullopt);
+    domain_.clear_polling(vcpu_.id());
     domain_.guest_abi().turn_begins(vcpu_);
     while (ready_to_enter()) {
         const cpu::Exit exit = cpu_.run(registers_);
@@ -66,7 +68,7 @@ bool RunLoop::look_at_events() {
     const Rest rest = vcpu_.take_rest();
     if (rest == Rest::yield)
         return leave(Leave::yielded);
-    if (rest == Rest::block && !pending_interrupt())
+    if (rest == Rest::block && !(pending_interrupt() && cpu_.interrupts_enabled()))
         return leave(Leave::blocked);
     if (now >= turn_->until || turn_->revoked.load(std::memory_order_acquire))
         return leave(Leave::over);
@@ -194,6 +196,10 @@ void RunLoop::handle_rare(const cpu::Exit& exit) {
         return handle_undefined_opcode();
     if (const auto* reflected = std::get_if<cpu::ReflectedExceptionExit>(&exit))
         return cpu_.inject_exception(reflected->exception, reflected->error_code);
+    if (std::holds_alternative<cpu::PauseExit>(exit)) {
+        cpu_.skip(2);
+        return vcpu_.rest(Rest::yield);
+    }
     if (std::holds_alternative<cpu::CacheFlushExit>(exit)) {
         physical_.flush_caches();
         return cpu_.skip(2);

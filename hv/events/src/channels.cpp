@@ -217,10 +217,13 @@ void Channels::raise_virtual_interrupt(u32 virq, VcpuId vcpu) {
 }
 
 void Channels::raise(u32 number, Port port) {
-    if (!fifo_.is_active())
-        return raise_two_level(number, VcpuId{port.vcpu});
-    fifo_.raise(number, port, *target_);
-    ports_.set(number, port);
+    if (fifo_.is_active()) {
+        fifo_.raise(number, port, *target_);
+        ports_.set(number, port);
+    } else {
+        raise_two_level(number, VcpuId{port.vcpu});
+    }
+    target_->raised();
 }
 
 void Channels::raise_two_level(u32 number, VcpuId vcpu) {

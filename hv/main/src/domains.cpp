@@ -161,6 +161,8 @@ Status<Refusal> set_up(DomainStorage& storage, u32 vcpus) {
             made.vcpu.set_activity(domain::Activity::awaiting_start_up);
         if (!made.cpu.initialise(boot_cpu_host(), cpu_frames, domain.stage2().root()))
             return refusal(domain.name(), "no memory for its vCPUs");
+        if (vcpus > 1)
+            made.cpu.leave_when_spinning();
     }
     if (!xen_abi->set_up(domain, storage.state, cpu_frames))
         return refusal(domain.name(), "no memory for its shared pages");

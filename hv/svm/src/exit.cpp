@@ -72,6 +72,8 @@ cpu::Exit decode_exit(const ControlArea& control) {
         return cpu::ReflectedExceptionExit{cpu::Exception::alignment_check, 0};
     case ExitCode::invd:
         return cpu::CacheFlushExit{};
+    case ExitCode::pause:
+        return cpu::PauseExit{};
     case ExitCode::rdpmc:
         return cpu::ReflectedExceptionExit{cpu::Exception::general_protection, 0};
     case ExitCode::vmrun:

@@ -20,6 +20,8 @@ using CpuidSvm = BitFlag<u32, 2>;
 using CpuidPage1Gb = BitFlag<u32, 26>;
 using CpuidNestedPaging = BitFlag<u32, 0>;
 using CpuidXsave = BitFlag<u32, 26>;
+using CpuidPauseFilter = BitFlag<u32, 10>; // 8000_000Ah EDX
+using CpuidPauseThreshold = BitFlag<u32, 12>;
 
 } // namespace
 
@@ -52,7 +54,8 @@ Result<Features, Error> detect() {
                     svm.ebx,
                     CpuidPage1Gb::get(extended.edx) ? stage2::LargestPage::size_1g
                                                     : stage2::LargestPage::size_2m,
-                    CpuidXsave::get(cpuid(1).ecx)};
+                    CpuidXsave::get(cpuid(1).ecx),
+                    CpuidPauseFilter::get(svm.edx) && CpuidPauseThreshold::get(svm.edx)};
 }
 
 Status<Error> Host::enable(TableMemory& frames) {

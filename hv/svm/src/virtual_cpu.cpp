@@ -84,6 +84,15 @@ Status<Error> VirtualCpu::initialise(Host& host, TableMemory& frames, HostPhysic
     return Unit{};
 }
 
+void VirtualCpu::leave_when_spinning() {
+    constexpr u16 pauses = 3000; // the CPU counts, and begins again after a gap
+    constexpr u16 gap = 128;
+    vmcb_->control.intercept1 |= Intercept1::Pause::of(true);
+    vmcb_->control.pause_filter_count = host_->features().pause_filter ? pauses : u16{0};
+    vmcb_->control.pause_filter_threshold = host_->features().pause_filter ? gap : u16{0};
+    touch(Clean::intercepts);
+}
+
 void VirtualCpu::release(TableMemory& frames) {
     if (vmcb_ == nullptr)
         return;

@@ -227,5 +227,28 @@ TEST_F(Events, an_upcall_vector_below_the_interrupts_is_refused) {
               -XEN_ENOENT);
 }
 
+TEST_F(Events, poll_sleeps_until_a_masked_port_is_raised) {
+    const u32 port = bind_ipi();
+    set_mask(~u64{0});
+    constexpr u64 ports_at = 0x9000;
+    world.put(ports_at, port);
+    sched_poll request{};
+    // SAFETY: a guest address, never followed here.
+    request.ports.p = reinterpret_cast<evtchn_port_t*>(ports_at);
+    request.nr_ports = 129;
+    EXPECT_EQ(world.call_with(__HYPERVISOR_sched_op, SCHEDOP_poll, request), -XEN_EINVAL);
+    request.nr_ports = 1;
+    (void)world.vcpu.take_rest();
+    (void)world.vcpu.take_attention();
+    EXPECT_EQ(world.call_with(__HYPERVISOR_sched_op, SCHEDOP_poll, request), 0);
+    EXPECT_EQ(world.vcpu.take_rest(), domain::Rest::block);
+    (void)world.vcpu.take_attention();
+    EXPECT_EQ(send(port), 0);
+    EXPECT_TRUE(world.vcpu.must_look());
+    // What is pending already does not sleep.
+    EXPECT_EQ(world.call_with(__HYPERVISOR_sched_op, SCHEDOP_poll, request), 0);
+    EXPECT_EQ(world.vcpu.take_rest(), domain::Rest::none);
+}
+
 } // namespace
 } // namespace ravelin

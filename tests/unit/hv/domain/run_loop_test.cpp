@@ -214,6 +214,30 @@ TEST_F(RunLoopTest, APausedDomainIsNotEntered) {
     EXPECT_EQ(backend.entered_with.size(), 1u);
 }
 
+TEST_F(RunLoopTest, SpinningByPauseLetsOthersGoFirst) {
+    then(cpu::PauseExit{});
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::yielded);
+    EXPECT_EQ(backend.rip_, 0x1002u);
+}
+
+TEST_F(RunLoopTest, APollEndsWithARaisedPortOrItsTime) {
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        domain.set_polling(vcpu.id());
+        vcpu.set_poll_deadline(cpu::Tsc{7000});
+        vcpu.rest(Rest::block);
+        return cpu::HypercallExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::blocked);
+    EXPECT_EQ(vcpu.next_deadline(), cpu::Tsc{7000});
+    EXPECT_FALSE(vcpu.has_attention());
+    domain.wake_pollers();
+    EXPECT_TRUE(vcpu.must_look());
+    (void)run();
+    EXPECT_FALSE(vcpu.next_deadline()) << "it does not poll any more";
+    domain.wake_pollers();
+    EXPECT_FALSE(vcpu.must_look());
+}
+
 TEST_F(RunLoopTest, YieldAndBlockEndTheTurnOnce) {
     backend.script.push_back([this](cpu::GeneralRegisters&) {
         vcpu.rest(Rest::yield);

@@ -59,6 +59,8 @@ struct ReflectedExceptionExit {
 };
 /// INVD: the caches must be written back instead of dropped. Two bytes.
 struct CacheFlushExit {};
+/// PAUSE, one or many: the guest waits for another vCPU. Two bytes.
+struct PauseExit {};
 /// Triple fault.
 struct ShutdownExit {};
 /// The CPU refused the guest's state, or an exit nobody asked for: raw is the vendor's code.
@@ -82,6 +84,7 @@ using Exit = std::variant<ResumeExit,
                           UndefinedOpcodeExit,
                           ReflectedExceptionExit,
                           CacheFlushExit,
+                          PauseExit,
                           ShutdownExit,
                           FailedExit>;
 

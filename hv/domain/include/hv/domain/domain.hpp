@@ -122,6 +122,17 @@ class Domain {
     /// The vCPU with that number, or nullptr.
     [[nodiscard]] Vcpu* vcpu(VcpuId id) const;
 
+    /// Which of its vCPUs sleep until some port is raised, masked or not. Any CPU.
+    void set_polling(VcpuId vcpu) { pollers_.fetch_or(1u << vcpu.raw()); }
+    void clear_polling(VcpuId vcpu) {
+        if ((pollers_.load(std::memory_order_relaxed) >> vcpu.raw() & 1) != 0)
+            pollers_.fetch_and(~(1u << vcpu.raw()));
+    }
+    void wake_pollers() {
+        if (pollers_.load() != 0)
+            tell_pollers();
+    }
+
     /// Stops the domain: its vCPUs are not entered again, those that run leave. The first report
     /// stays. Any CPU.
     void stop(const StopReport& report);
@@ -160,6 +171,9 @@ class Domain {
     FixedVector<Vcpu*, max_vcpus> vcpus_;
     Grace grace_;
     void tell_vcpus();
+    void tell_pollers();
+
+    std::atomic<u32> pollers_{0};
 
     std::atomic<bool> claimed_{false}; ///< whoever sets it writes report_
     std::atomic<bool> stopped_{false}; ///< report_ is written

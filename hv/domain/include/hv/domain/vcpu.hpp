@@ -105,7 +105,9 @@ class Vcpu final : public cpu::Attention {
         deadline_ = deadline;
         attention_.fetch_or(look, std::memory_order_relaxed);
     }
-    /// The earlier of that and its local APIC's.
+    /// When it stops polling; a sleep that ends otherwise forgets it.
+    void set_poll_deadline(std::optional<cpu::Tsc> deadline) { poll_deadline_ = deadline; }
+    /// The earliest of these and its local APIC's.
     [[nodiscard]] std::optional<cpu::Tsc> next_deadline() const;
 
     /// Makes the run loop look at interrupts, timers, pause and stop before it enters the guest
@@ -209,6 +211,7 @@ class Vcpu final : public cpu::Attention {
     RunAccount account_;
     Rest rest_{Rest::none};
     std::optional<cpu::Tsc> deadline_;
+    std::optional<cpu::Tsc> poll_deadline_;
     bool repeat_{false};
 };
 

@@ -27,6 +27,8 @@ class Target {
     [[nodiscard]] virtual u64* selector(VcpuId vcpu) = 0;
     /// Sets vcpu_info's upcall flag, and has the vCPU look when it was clear.
     virtual void notify(VcpuId vcpu) = 0;
+    /// A port was raised, masked or not.
+    virtual void raised() {}
     /// FIFO: a page of event words or with a control block.
     [[nodiscard]] virtual std::span<u8, page_size> bytes(HostFrame frame) = 0;
 

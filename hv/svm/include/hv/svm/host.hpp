@@ -23,6 +23,7 @@ struct Features {
     u32 asids;
     stage2::LargestPage largest_page;
     bool xsave;
+    bool pause_filter; ///< with threshold [AMD APM vol2 15.14.4]
 };
 
 /// Whether this CPU can run guests. Context: any CPU, long mode.

@@ -22,6 +22,9 @@ class VirtualCpu final : public cpu::VirtualCpu {
     /// vCPU runs on at first, `nested_root` its domain's stage-2 root.
     [[nodiscard]] Status<Error>
     initialise(Host& host, TableMemory& frames, HostPhysical nested_root);
+    /// For a vCPU that has others to wait for: spinning by PAUSE exits, after a while where the CPU
+    /// counts, at once where it does not. Not loaded.
+    void leave_when_spinning();
     /// Gives both back; it never runs again.
     void release(TableMemory& frames);
     /// Says on which CPU it is loaded next. Context: that CPU, not loaded anywhere.

@@ -22,6 +22,7 @@ struct Intercept1 {
     using Cpuid = BitFlag<u32, 18>;
     using Rsm = BitFlag<u32, 19>;
     using Invd = BitFlag<u32, 22>;
+    using Pause = BitFlag<u32, 23>;
     using Hlt = BitFlag<u32, 24>;
     using Invlpga = BitFlag<u32, 26>;
     using IoioProt = BitFlag<u32, 27>;
@@ -97,6 +98,7 @@ enum class ExitCode : u64 {
     cpuid = 0x72,
     rsm = 0x73,
     invd = 0x76,
+    pause = 0x77,
     hlt = 0x78,
     invlpga = 0x7a,
     ioio = 0x7b,
