@@ -139,9 +139,10 @@ bool one_life(std::string_view wish, VmEnd end, std::string_view cause) {
     bool good = check(on(Operation::vm_unpause, *id) == 0, "it starts");
     wait_until_said(*id, "ready\n");
     good = check(on(Operation::vm_pause, *id) == 0, "it pauses") && good;
-    good = check(answer<VmInfo>(on(Operation::vm_info, *id)).summary.state == VmState::paused,
-                 "it is paused") &&
-           good;
+    const VmSummary seen = answer<VmInfo>(on(Operation::vm_info, *id)).summary;
+    good = check(seen.state == VmState::paused, "it is paused") && good;
+    good =
+        check(seen.cpu_time_ns != 0 && seen.memory_kib == 32 << 10, "it used what it has") && good;
     good = check(on(Operation::vm_unpause, *id) == 0, "it goes on") && good;
     good = check(tell(*id, wish), "it takes what is typed") && good;
     const VmStop stop = wait_until_stopped(*id);

@@ -11,6 +11,7 @@
 #include <hv/builder/build.hpp>
 #include <hv/life/life.hpp>
 #include <hv/machine/console.hpp>
+#include <hv/machine/timer.hpp>
 #include <hv/mm/direct_map.hpp>
 
 namespace ravelin::hv {
@@ -170,6 +171,9 @@ std::optional<life::Facts> MachineHost::facts(DomainId id) {
     facts.vcpus = static_cast<u32>(storage.vcpus.size());
     facts.memory_kib = storage.state.balloon.current() * (page_size >> 10);
     facts.max_memory_kib = storage.state.balloon.maximum() * (page_size >> 10);
+    for (const VcpuStorage& vcpu : storage.vcpus) // up to each one's last change of state
+        facts.cpu_time_ns += machine::tsc_to_nanoseconds(
+            vcpu.vcpu.account().ticks[static_cast<usize>(domain::RunState::running)]);
     facts.is_paused = found->is_paused();
     facts.end = to_end(found->stop_reason());
     if (facts.end != wire::control::VmEnd::none) {

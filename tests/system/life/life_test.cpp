@@ -22,9 +22,10 @@ constexpr const char* manifest_toml = "version = 1\n"
                                       "vcpus = 1\n"
                                       "label = \"system\"\n";
 
-class LifeTest : public SystemTest {};
+/// On that many CPUs.
+class LifeTest : public SystemTest, public testing::WithParamInterface<unsigned> {};
 
-TEST_F(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
+TEST_P(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
     const auto manifest = compile_manifest(manifest_toml);
     ASSERT_TRUE(manifest) << describe(manifest.error(), "manifest.toml");
     const std::vector<u8>& bytes = manifest.value();
@@ -34,6 +35,7 @@ TEST_F(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
                                         {built("tests/guests/toolstack.elf"), "toolstack.kernel"},
                                         {built("tests/guests/console.elf"), "made.kernel"}});
     config.clock = Clock::real; // counting instructions makes guests that wait slow
+    config.processors = GetParam();
     Machine machine{config};
     Console& console = machine.console();
     console.wait_for("domain one stopped: power off", 120s);
@@ -50,6 +52,8 @@ TEST_F(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
     EXPECT_EQ(verdict.at(1), "SUCCESS");
     machine.wait_for_power_off(30s);
 }
+
+INSTANTIATE_TEST_SUITE_P(Processors, LifeTest, testing::Values(1u));
 
 } // namespace
 } // namespace ravelin::system_test
