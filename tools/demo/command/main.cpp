@@ -28,6 +28,7 @@ int main(int argc, char** argv) try {
                                                 {"ek", Tamper::ek}};
     std::optional<Tamper> tamper;
     bool keep = false;
+    bool no_guests = false;
     app.add_flag("--keep", keep, "leave the server up, its console on this terminal; Ctrl-] ends");
     app.add_option("--tamper",
                    tamper,
@@ -37,10 +38,13 @@ int main(int argc, char** argv) try {
                    "a TPM of a\n"
                    "manufacturer that the verifier does not know")
         ->transform(CLI::CheckedTransformer(tampers).description("PIECE"));
+    app.add_flag("--no-guests", no_guests, "end with the verdict: no guests are made");
     app.add_option("--build", options.build, "the build folder")->required()->group("");
     CLI11_PARSE(app, argc, argv);
     if (tamper)
         options.tampers.insert(*tamper);
+    options.guests =
+        no_guests || tamper ? ravelin::demo::WithGuests::no : ravelin::demo::WithGuests::yes;
     options.afterwards = keep ? Afterwards::keep : Afterwards::end;
 
     ravelin::demo::Stage stage{options};
@@ -53,6 +57,8 @@ int main(int argc, char** argv) try {
     stage.boot();
     const ravelin::demo::Judgement judgement = stage.play_to_the_end();
     std::cout << judgement.table << std::flush;
+    if (!stage.play_guests())
+        throw std::runtime_error{"the guests did not do what they are there for"};
     stage.hand_over_console();
     return judgement.status;
 } catch (const std::exception& error) {

@@ -146,6 +146,12 @@ void Stage::make_files() {
     initramfs.modules = stock_kernel_modules();
     initramfs.programs = {options_.build + "/tools/ravelin/ravelin"};
     initramfs.files = {{file("verifier") / "ca.pem", "/etc/ravelin/verifier-ca.pem"}};
+    if (options_.guests == WithGuests::yes) {
+        say("two guests: Debian's cloud kernel and its generic one, each with a disk and a NIC");
+        guests_ = make_guests(directory_.path());
+        initramfs.backends = Backends::present;
+        initramfs.files.push_back({guests_->script, "/etc/ravelin/after"});
+    }
     write_bytes(file("dom0.initrd"), build_initramfs(initramfs));
     write_manifest();
     fs::copy_file(options_.build + "/hv/ravelin.elf32", file("ravelin.elf32"));
@@ -161,6 +167,8 @@ MachineConfig Stage::machine_config(const fs::path& disk) const {
     config.boot = UefiDisk{disk};
     config.nic = Nic::virtio;
     config.forwards = {{verifier_address, verifier_port, port_}};
+    if (guests_)
+        config.extra_arguments = guests_disk_arguments(*guests_);
     return config;
 }
 
@@ -297,6 +305,25 @@ Judgement Stage::play_to_the_end() {
         if (options_.tampers.contains(tamper))
             judgement = judge_altered(tamper);
     return judgement;
+}
+
+bool Stage::play_guests() {
+    if (!guests_)
+        return true;
+    Console& console = machine_->console();
+    say("domain 0 makes the guests");
+    console.wait_for("guests: alpha created", 300s);
+    console.wait_for("guests: beta created", 120s);
+    say("both run; beta copies alpha's disk over the network to its own");
+    const std::string loss =
+        console.wait_for("guests: alpha: ping .* ([0-9]+)% packet loss", 300s).at(1);
+    say("they ping each other: " + loss + "% packet loss");
+    const std::string copied = console.wait_for("guests: beta: copied ([0-9a-f]{64})", 300s).at(1);
+    const bool same = copied == guests_->digest;
+    say("beta's disk has the SHA-256 " + copied + (same ? ", as alpha's" : ": NOT alpha's"));
+    console.wait_for("guests: beta destroyed", 120s);
+    say("both powered themselves off and were taken away");
+    return loss == "0" && same;
 }
 
 void Stage::hand_over_console() {

@@ -36,7 +36,7 @@ void add_boot(Arguments& arguments, const UefiDisk& disk, const MachineWiring& w
          "-drive",
          "if=none,id=disk,format=raw,readonly=on,file=" + escaped(disk.image),
          "-device",
-         "virtio-blk-pci,drive=disk,bootindex=0"});
+         "virtio-blk-pci,drive=disk,bootindex=0,iommu_platform=on,disable-legacy=on"});
 }
 
 void add_boot(Arguments& arguments, const BiosIso& iso, const MachineWiring&) {

@@ -14,9 +14,13 @@ enum class Tamper { hypervisor, kernel, initrd, cmdline, manifest, nonce, log, q
 /// After the verdict: end, or leave the server running with its console on the terminal.
 enum class Afterwards { end, keep };
 
+/// Whether domain 0, once it has attested, makes two stock guests with disk and network.
+enum class WithGuests { no, yes };
+
 struct Options {
     std::set<Tamper> tampers;
     Afterwards afterwards{Afterwards::end};
+    WithGuests guests{WithGuests::no};
     std::string build; ///< the build folder with everything in it
 };
 

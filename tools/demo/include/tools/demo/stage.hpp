@@ -3,6 +3,7 @@
 // when.
 #pragma once
 
+#include "tools/demo/guests.hpp"
 #include "tools/demo/options.hpp"
 
 #include <tools/image/boot_image.hpp>
@@ -40,6 +41,8 @@ class Stage {
     /// The verdict that was asked for: altered evidence's when one of those was, the platform's
     /// otherwise.
     [[nodiscard]] Judgement play_to_the_end();
+    /// Follows the two guests; false when they did not do what they are there for.
+    [[nodiscard]] bool play_guests();
     void hand_over_console();
 
   private:
@@ -56,6 +59,7 @@ class Stage {
     std::chrono::steady_clock::time_point start_{std::chrono::steady_clock::now()};
     tools::PrivateDirectory directory_;
     tools::BootFiles boot_files_;
+    std::optional<Guests> guests_;
     unsigned port_;
     std::unique_ptr<tools::SoftwareTpm> tpm_;
     std::unique_ptr<tools::Process> verifier_;
