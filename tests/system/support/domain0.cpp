@@ -46,7 +46,8 @@ std::vector<DirectKernel::Module> domain0_modules(const Domain0Test& test,
         "ramdisk = \"dom0.initrd\"\n"
         "command_line = \"console=hvc0 panic=1 ravelin.mode=test ravelin.test=" +
         test.name + "\"\nmemory_mib = " + std::to_string(test.memory_mib) +
-        "\nvcpus = 1\ndevices = \"all-unassigned\"\nlabel = \"domain0\"\n" + test.more_manifest;
+        "\nvcpus = " + std::to_string(test.vcpus) +
+        "\ndevices = \"all-unassigned\"\nlabel = \"domain0\"\n" + test.more_manifest;
     const auto compiled = compile_manifest(toml);
     if (!compiled)
         throw ServerError{describe(compiled.error(), "manifest.toml")};

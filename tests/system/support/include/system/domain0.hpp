@@ -18,6 +18,7 @@ struct Domain0Test {
     std::string more_manifest{}; ///< TOML behind domain 0's record
     tools::Backends backends = tools::Backends::absent;
     std::vector<std::filesystem::path> programs{}; ///< dynamically linked, into /usr/bin
+    unsigned vcpus = 1;
 };
 
 /// Prepares the files in `directory`; the modules that a machine boots with.
