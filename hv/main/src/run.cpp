@@ -163,6 +163,9 @@ Choice choose(CpuId cpu) {
 void put_back(CpuId cpu, VcpuStorage& vcpu, domain::Leave why) {
     using scheduler::After;
     const bool sleeps = why == domain::Leave::blocked || why == domain::Leave::stopped;
+    // Once it is nowhere another CPU may take the domain down, but not before we have let go.
+    const domain::Reference hold =
+        why == domain::Leave::stopped ? domain::Reference{vcpu.domain.domain} : domain::Reference{};
     schedule([&](scheduler::Scheduler& scheduler, u64 now) {
         const auto deadline = why == domain::Leave::blocked && !vcpu.vcpu.domain().is_paused()
                                   ? vcpu.vcpu.next_deadline()
