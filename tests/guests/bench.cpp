@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Round trips of the three frequent exits in TSC ticks, which under icount (shift 0) are
 // instructions. The cost of the empty loop is taken off.
+#include "bench_events.hpp"
 #include "guest.hpp"
 
 namespace ravelin::guest_test {
@@ -27,6 +28,7 @@ Verdict guest_main() {
                 ticks_per_round([] { (void)hypercall(hypercall_xen_version); }) - empty);
     print_value("bench.exit.port_out", ticks_per_round([] { out8(0x80, 0); }) - empty);
     print_value("bench.exit.port_in", ticks_per_round([] { (void)in32(0x84); }) - empty);
+    bench_events();
     return Verdict::success;
 }
 

@@ -18,6 +18,12 @@ constexpr const char* console =
     "(d0) bench.exit.hypercall: 250\n"
     "(d0) bench.exit.port_out: 277\n"
     "(d0) bench.exit.port_in: 350\n"
+    "(d0) bench.event.callback: 1000\n"
+    "(d0) bench.event.vector_with_eoi: 1800\n"
+    "(d0) bench.exit.x2apic_eoi: 350\n"
+    "(d0) bench.exit.rdmsr: 300\n"
+    "(d0) bench.exit.set_timer: 700\n"
+    "(d0) bench.exit.yield: 900\n"
     "ravelin: domain bench: 9000 world switches, 3 TLB flushes, 1 IOTLB flushes\n";
 
 std::optional<u64> figure(std::string_view title) {
