@@ -53,7 +53,7 @@ TEST_P(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
     machine.wait_for_power_off(30s);
 }
 
-INSTANTIATE_TEST_SUITE_P(Processors, LifeTest, testing::Values(1u));
+INSTANTIATE_TEST_SUITE_P(Processors, LifeTest, testing::Values(1u, 2u));
 
 } // namespace
 } // namespace ravelin::system_test
