@@ -26,10 +26,11 @@ inline i64 hypercall(u64 number, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0, u64
     i64 result = 0;
     register u64 r10 asm("r10") = d;
     register u64 r8 asm("r8") = e;
-    // SAFETY: the ABI clobbers nothing but RAX; memory may be written by the hypervisor.
+    // SAFETY: a long hypercall goes on in parts and counts in its first three registers; memory may
+    // be written by the hypervisor.
     asm volatile("vmmcall"
-                 : "=a"(result)
-                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                 : "=a"(result), "+D"(a), "+S"(b), "+d"(c)
+                 : "a"(number), "r"(r10), "r"(r8)
                  : "memory");
     return result;
 }

@@ -100,6 +100,18 @@ TEST_P(SeveralCpus, DomainsShareTheCpusAndTheMachineEndsWithTheLast) {
 
 INSTANTIATE_TEST_SUITE_P(Processors, SeveralCpus, testing::Values(1u, 2u));
 
+TEST_F(GuestTest, GrantsGiveWhatWasGrantedAndNoMore) {
+    // The same program, which tells the two apart by their numbers.
+    Machine machine{
+        machine_for("attack-grants", domain(1, "victim", 1) + domain(2, "attacker", 1))};
+    for (const std::string name : {"attacker", "victim"}) {
+        const auto verdict =
+            machine.console().wait_for(name + "\\| Test result: (SUCCESS|SKIP|ERROR|FAILURE)", 60s);
+        EXPECT_EQ(verdict.at(1), "SUCCESS") << name;
+    }
+    machine.wait_for_power_off(30s);
+}
+
 TEST_F(GuestTest, TripleFaultStopsTheDomainInWords) {
     Machine machine{machine_for("attack-triple-fault")};
     machine.console().wait_for("now without an interrupt table", 60s);

@@ -24,6 +24,8 @@ constexpr const char* console =
     "(d0) bench.exit.rdmsr: 300\n"
     "(d0) bench.exit.set_timer: 700\n"
     "(d0) bench.exit.yield: 900\n"
+    "(d0) bench.grant.copy: 2500\n"
+    "(d0) bench.grant.map_and_unmap: 4000\n"
     "ravelin: domain bench: 9000 world switches, 3 TLB flushes, 1 IOTLB flushes\n";
 
 std::optional<u64> figure(std::string_view title) {

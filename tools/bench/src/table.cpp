@@ -70,6 +70,8 @@ const std::vector<Figure>& figures() {
         {"yield", "instructions", 900, "bench.exit.yield: "},
         {"event to self, to its handler", "instructions", 1000, "bench.event.callback: "},
         {"the same by vector, with EOI", "instructions", 1800, "bench.event.vector_with_eoi: "},
+        {"grant copy of 4 KiB, whole", "instructions", 2'500, "bench.grant.copy: "},
+        {"grant map and unmap, whole", "instructions", 4'000, "bench.grant.map_and_unmap: "},
         {"entry to domain 0, without what follows", "instructions", 30'000'000, {}, {}},
         {"  measuring", "instructions", std::nullopt, "measuring ", boot},
         {"  copying", "instructions", std::nullopt, "copying ", boot},
