@@ -4,6 +4,7 @@
 #include "call.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ravelin::hv::abi {
 namespace {
@@ -46,6 +47,13 @@ template <typename T> i16 status_of(const T& result) {
     return result.is_ok() ? i16{GNTST_okay} : static_cast<i16>(result.error());
 }
 
+template <typename T> Result<T, Errno> read_at(Call& call, GuestVirtual at) {
+    const auto copied = call.vcpu.copy_in_value<T>(at);
+    if (!copied)
+        return Failure{Errno::fault};
+    return copied.value();
+}
+
 /// Runs `one` on each operation of a batch and writes it back.
 template <typename T, typename Body> Outcome for_each(Call& call, Body&& one) {
     const GuestVirtual start{call.arguments[1]};
@@ -54,17 +62,31 @@ template <typename T, typename Body> Outcome for_each(Call& call, Body&& one) {
         return Failure{Errno::too_big};
     const u64 now = std::min<u64>(count, parts_at_once);
     u64 next = now;
+    std::span<u8> window;
     for (u64 i = 0; i < now; ++i) {
         const GuestVirtual at = start + i * sizeof(T);
-        auto operation = call.vcpu.copy_in_value<T>(at);
-        if (!operation)
-            return Failure{Errno::fault};
-        one(operation.value());
-        if (operation.value().status == GNTST_eagain && !call.in_multicall) {
+        if (window.size() < sizeof(T)) {
+            const auto found = call.vcpu.window(at);
+            if (!found)
+                return Failure{Errno::fault};
+            window = found.value();
+        }
+        T operation;
+        const bool within = window.size() >= sizeof(T);
+        if (within)
+            std::memcpy(&operation, window.data(), sizeof(T));
+        else
+            operation = RAVELIN_TRY(read_at<T>(call, at)); // across two pages
+        one(operation);
+        if (operation.status == GNTST_eagain && !call.in_multicall) {
             next = i;
             break;
         }
-        (void)RAVELIN_TRY(call.write_at(at, operation.value()));
+        if (within)
+            std::memcpy(window.data(), &operation, sizeof(T));
+        else
+            (void)RAVELIN_TRY(call.write_at(at, operation));
+        window = window.subspan(within ? sizeof(T) : window.size());
     }
     if (next < count)
         continue_later(call, {call.arguments[0], (start + next * sizeof(T)).raw(), count - next});

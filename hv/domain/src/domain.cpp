@@ -116,6 +116,17 @@ Status<guest::CopyError> Vcpu::copy_in(GuestVirtual from, std::span<u8> destinat
     return guest::copy_in(domain_.memory(), cpu_.paging_state(), from, destination);
 }
 
+Result<std::span<u8>, guest::CopyError> Vcpu::window(GuestVirtual at) {
+    const auto physical =
+        guest::walk(domain_.memory(), cpu_.paging_state(), at, guest::Purpose::write);
+    if (!physical)
+        return Failure{guest::CopyError::page_fault};
+    const auto frame = domain_.memory().frame(GuestFrame::of(physical.value()), Access::read_write);
+    if (!frame)
+        return Failure{guest::CopyError::refused};
+    return std::span<u8>{domain_.memory().bytes(frame.value())}.subspan(at.page_offset());
+}
+
 Status<guest::CopyError> Vcpu::copy_out(GuestVirtual to, std::span<const u8> source) {
     return guest::copy_out(domain_.memory(), cpu_.paging_state(), to, source);
 }

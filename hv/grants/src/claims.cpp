@@ -44,9 +44,12 @@ void GrantTable::unmark(u32 reference, const Active& use) {
 
 /// The frame behind a page of this domain, pinned. Only the domain's own memory can be.
 Result<HostFrame, GrantError> GrantTable::pin_page(GuestFrame page, Access access) {
+    const u64 losses = domain_->stage2().losses();
     const auto found = domain_->memory().frame(page, access);
     if (!found || found.value().raw() > ~u32{0} || !frames_->pin(found.value(), domain_->id()))
         return Failure{GrantError::bad_page};
+    if (domain_->stage2().losses() == losses)
+        return found.value();
     const auto again = domain_->memory().frame(page, access);
     if (again && again.value() == found.value())
         return found.value();

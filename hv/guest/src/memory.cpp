@@ -7,6 +7,8 @@
 namespace ravelin::hv::guest {
 
 Result<HostPhysical, MemoryError> Memory::locate(GuestPhysical at, Access wanted) const {
+    if (const auto ram = table_.find_ram(at, wanted)) [[likely]]
+        return *ram;
     const auto found = table_.translate(at);
     if (!found)
         return Failure{MemoryError::not_mapped};
@@ -72,6 +74,14 @@ Result<u64, MemoryError> Memory::load(GuestPhysical from) const {
         return Failure{MemoryError::unaligned};
     const HostPhysical host = RAVELIN_TRY(locate(from, Access::read));
     u64* const word = word_at(frames_.bytes(HostFrame::of(host)), host.page_offset());
+    return std::atomic_ref{*word}.load(std::memory_order_relaxed);
+}
+
+std::optional<u64> Memory::peek(GuestPhysical from) const {
+    const auto host = table_.find_ram(from, Access::read);
+    if (!host)
+        return std::nullopt;
+    u64* const word = word_at(frames_.bytes(HostFrame::of(*host)), host->page_offset());
     return std::atomic_ref{*word}.load(std::memory_order_relaxed);
 }
 

@@ -210,6 +210,40 @@ class Walker {
     GuestPhysical result_{};
 };
 
+/// What kernels do nearly always: reading or writing pages in long mode, without SMAP or
+/// supervisor's own, whose accessed and dirty bits are set. Nothing: look closely.
+std::optional<GuestPhysical> walk_quickly(const Memory& memory,
+                                          const cpu::PagingState& state,
+                                          GuestVirtual at,
+                                          Purpose purpose) {
+    constexpr unsigned levels = 4;
+    constexpr u64 sign = ~u64{0} << 47;
+    if (!cpu::Efer::LongModeActive::get(state.efer) ||
+        !cpu::Efer::NoExecuteEnable::get(state.efer) || state.cpl == 3 ||
+        purpose == Purpose::execute || ((at.raw() & sign) != 0 && (at.raw() & sign) != sign))
+        return std::nullopt;
+    u64 needed = Entry::Present::of(true) | Entry::Accessed::of(true);
+    if (purpose == Purpose::write)
+        needed |= Entry::Writable::of(true);
+    const bool prevented = cpu::Cr4::SupervisorAccessPrevention::get(state.cr4);
+    u64 rights = ~u64{0}; // what all levels grant
+    u64 table = state.cr3 & address_mask;
+    for (unsigned shift = page_shift + 9 * (levels - 1);; shift -= 9) {
+        const auto entry = memory.peek(GuestPhysical{table + (at.raw() >> shift & 511) * 8});
+        if (!entry || (*entry & needed) != needed)
+            return std::nullopt;
+        rights &= *entry;
+        table = *entry & address_mask;
+        if (shift != page_shift && !Entry::Large::get(*entry))
+            continue;
+        const u64 offset = (u64{1} << shift) - 1;
+        if (shift > page_shift + 18 || (Entry::User::get(rights) && prevented) ||
+            (purpose == Purpose::write && !Entry::Dirty::get(*entry)))
+            return std::nullopt;
+        return GuestPhysical{(table & ~offset) | (at.raw() & offset)};
+    }
+}
+
 /// Calls `copy(guest-physical, offset, count)` for each piece of a virtual range that lies in one
 /// page.
 template <typename Copy>
@@ -235,6 +269,8 @@ Status<CopyError> for_each_page(const Memory& memory,
 
 Result<GuestPhysical, PageFault>
 walk(const Memory& memory, const cpu::PagingState& state, GuestVirtual address, Purpose purpose) {
+    if (const auto found = walk_quickly(memory, state, address, purpose)) [[likely]]
+        return *found;
     return Walker{memory, state, address, purpose}.run();
 }
 

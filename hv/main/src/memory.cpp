@@ -244,6 +244,10 @@ TablePage FrameTables::page(HostFrame frame) {
     return TablePage{mm::direct_map_pointer<u64>(frame.address()), 512};
 }
 
+u64* FrameTables::linear() {
+    return mm::direct_map_pointer<u64>(HostPhysical{0});
+}
+
 mm::FrameAllocator& frames() {
     return allocator;
 }

@@ -25,6 +25,7 @@ class FrameTables final : public TableMemory {
     [[nodiscard]] Result<HostFrame, TableMemoryError> allocate() override;
     void release(HostFrame frame) override;
     [[nodiscard]] TablePage page(HostFrame frame) override;
+    [[nodiscard]] u64* linear() override;
 
   private:
     mm::FrameType type_;

@@ -31,6 +31,10 @@ struct Slots {
 
 } // namespace
 
+inline u64* PageTable::slot(HostFrame table, u64 index) const {
+    return linear_ != nullptr ? linear_ + (table.raw() * 512 + index) : &memory_.page(table)[index];
+}
+
 PageTable::PageTable(Layout layout, TableMemory& memory, StoreObserver* observer)
     : layout_{layout}, memory_{memory}, observer_{observer} {}
 
@@ -56,6 +60,7 @@ Status<Error> PageTable::initialise() {
     if (!root)
         return Failure{Error::out_of_frames};
     root_ = root.value();
+    linear_ = memory_.linear();
     tables_ = 1;
     return Unit{};
 }
@@ -79,6 +84,9 @@ PageTable::map(GuestPhysical guest, HostPhysical host, Bytes size, Access access
         return Failure{Error::out_of_range};
     if (!allows(access, Access::read))
         return Failure{Error::unsupported_rights};
+    if (size.raw() == page_size &&
+        map_page(guest.raw(), entry::leaf(layout_.format, host.raw(), 1, access, type)))
+        return Unit{};
     const Range range{guest.raw(), guest.raw() + size.raw()};
     if (!all_unmapped(root_, entry::levels, range))
         return Failure{Error::already_mapped};
@@ -89,6 +97,22 @@ PageTable::map(GuestPhysical guest, HostPhysical host, Bytes size, Access access
         flush();
     }
     return done;
+}
+
+/// One page where its table is there and has nothing in its place; false, and nothing done, if not.
+bool PageTable::map_page(u64 guest, u64 leaf) {
+    HostFrame table = root_;
+    for (unsigned level = entry::levels; level > 1; --level) {
+        const u64 e = load(table, entry::index(guest, level));
+        if (!entry::is_present(e) || entry::is_leaf(e, level))
+            return false;
+        table = HostFrame::of(HostPhysical{entry::address(e)});
+    }
+    const u64 index = entry::index(guest, 1);
+    if (entry::is_present(load(table, index)))
+        return false;
+    store(table, index, leaf);
+    return true;
 }
 
 Status<Error> PageTable::map_in(
@@ -186,6 +210,7 @@ Status<Error> PageTable::unmap(GuestPhysical guest, Bytes size) {
         return Failure{Error::not_mapped};
     (void)RAVELIN_TRY(split_at(range.first));
     (void)RAVELIN_TRY(split_at(range.end));
+    losses_.fetch_add(1);
     unmap_in(root_, entry::levels, range);
     flush();
     return Unit{};
@@ -201,6 +226,7 @@ Status<Error> PageTable::unmap_page(GuestPhysical guest, HostPhysical host) {
         (void)RAVELIN_TRY(split_at(guest.raw()));
         (void)RAVELIN_TRY(split_at(guest.raw() + page_size));
     }
+    losses_.fetch_add(1);
     HostFrame table = root_;
     for (unsigned level = entry::levels; level > 1; --level)
         table = HostFrame::of(
@@ -239,6 +265,7 @@ Status<Error> PageTable::protect(GuestPhysical guest, Bytes size, Access access)
         return Failure{Error::not_mapped};
     (void)RAVELIN_TRY(split_at(range.first));
     (void)RAVELIN_TRY(split_at(range.end));
+    losses_.fetch_add(1);
     protect_in(root_, entry::levels, range, access);
     flush();
     return Unit{};
@@ -324,14 +351,32 @@ std::optional<Translation> PageTable::translate(GuestPhysical guest) const {
     return std::nullopt;
 }
 
+std::optional<HostPhysical> PageTable::find_ram(GuestPhysical guest, Access wanted) const {
+    if (guest.raw() >= guest_limit)
+        return std::nullopt;
+    u64* table = slot(root_, 0);
+    for (unsigned level = entry::levels;; --level) {
+        const u64 e = std::atomic_ref{table[entry::index(guest.raw(), level)]}.load(
+            std::memory_order_acquire);
+        if (!entry::is_present(e))
+            return std::nullopt;
+        if (!entry::is_leaf(e, level)) [[likely]] {
+            table = slot(HostFrame::of(HostPhysical{entry::address(e)}), 0);
+            continue;
+        }
+        if (!allows(entry::access(layout_.format, e), wanted) ||
+            entry::type(layout_.format, e) != MemoryType::write_back)
+            return std::nullopt;
+        return HostPhysical{entry::address(e) | (guest.raw() & (entry::page_bytes(level) - 1))};
+    }
+}
+
 u64 PageTable::load(HostFrame table, u64 index) const {
-    const TablePage page = memory_.page(table);
-    return std::atomic_ref{page[index]}.load(std::memory_order_acquire);
+    return std::atomic_ref{*slot(table, index)}.load(std::memory_order_acquire);
 }
 
 void PageTable::store(HostFrame table, u64 index, u64 value) {
-    const TablePage page = memory_.page(table);
-    std::atomic_ref{page[index]}.store(value, std::memory_order_release);
+    std::atomic_ref{*slot(table, index)}.store(value, std::memory_order_release);
     if (observer_ != nullptr)
         observer_->stored();
 }

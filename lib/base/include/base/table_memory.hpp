@@ -24,6 +24,9 @@ class TableMemory {
     virtual void release(HostFrame frame) = 0;
     /// The entries of a frame of allocate(). Valid until release().
     [[nodiscard]] virtual TablePage page(HostFrame frame) = 0;
+    /// Where frame 0 would lie, when every frame is reached at that offset; nullptr when not. It
+    /// spares page() to those who walk much.
+    [[nodiscard]] virtual u64* linear() { return nullptr; }
 
   protected:
     ~TableMemory() = default;

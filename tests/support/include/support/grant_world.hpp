@@ -69,6 +69,7 @@ class Host final : public mm::Scrubber, public guest::FrameAccess, public TableM
         // SAFETY: a frame is 512 words, aligned as such.
         return TablePage{reinterpret_cast<u64*>(memory_.at(frame.raw()).data()), 512};
     }
+    u64* linear() override { return page(HostFrame{0}).data(); }
     [[nodiscard]] u64 pins() {
         u64 sum = 0;
         for (u64 i = 0; i < frame_count; ++i)

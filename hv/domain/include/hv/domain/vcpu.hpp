@@ -179,6 +179,10 @@ class Vcpu final : public cpu::Attention {
     /// Copy once, decode the copy.
     [[nodiscard]] Status<guest::CopyError> copy_in(GuestVirtual from, std::span<u8> destination);
     [[nodiscard]] Status<guest::CopyError> copy_out(GuestVirtual to, std::span<const u8> source);
+    /// The bytes from an address to the end of its page that the guest may read and write, looked
+    /// up once for many small accesses. Valid until the hypercall ends: nobody else gets the frame
+    /// before this vCPU has let go of it (Grace). The guest writes there too: copy, then decode.
+    [[nodiscard]] Result<std::span<u8>, guest::CopyError> window(GuestVirtual at);
     /// copy_in of one trivially copyable value.
     template <typename T>
     [[nodiscard]] Result<T, guest::CopyError> copy_in_value(GuestVirtual from) {

@@ -8,6 +8,7 @@
 #include <base/types.hpp>
 #include <hv/stage2/page_table.hpp>
 
+#include <optional>
 #include <span>
 
 namespace ravelin::hv::guest {
@@ -41,6 +42,8 @@ class Memory {
     [[nodiscard]] Status<MemoryError> clear(GuestPhysical to, Bytes size) const;
     /// One aligned 64-bit load, atomic.
     [[nodiscard]] Result<u64, MemoryError> load(GuestPhysical from) const;
+    /// load() of an address that is aligned; nothing where that would fail.
+    [[nodiscard]] std::optional<u64> peek(GuestPhysical from) const;
     /// One aligned 64-bit compare-and-swap; true when it was done.
     [[nodiscard]] Result<bool, MemoryError>
     compare_exchange(GuestPhysical at, u64 expected, u64 desired) const;

@@ -11,6 +11,7 @@
 #include <base/table_memory.hpp>
 #include <base/types.hpp>
 
+#include <atomic>
 #include <optional>
 
 namespace ravelin::hv::stage2 {
@@ -96,6 +97,11 @@ class PageTable {
     void merge(GuestPhysical guest, Bytes size);
 
     [[nodiscard]] std::optional<Translation> translate(GuestPhysical guest) const;
+    /// translate() for what every hypercall does: the host address, if it is RAM with these rights.
+    [[nodiscard]] std::optional<HostPhysical> find_ram(GuestPhysical guest, Access wanted) const;
+    /// Grows before a translation goes or loses rights: as long as it is the same, what was found
+    /// still holds.
+    [[nodiscard]] u64 losses() const { return losses_.load(std::memory_order_acquire); }
 
     /// From now on map() and splits fail rather than take more tables than that: a guest that maps
     /// far apart pages uses up its own allowance.
@@ -126,6 +132,8 @@ class PageTable {
     [[nodiscard]] std::optional<u64> merged(HostFrame table, unsigned level) const;
     void release_in(HostFrame table, unsigned level);
 
+    [[nodiscard]] u64* slot(HostFrame table, u64 index) const;
+    [[nodiscard]] bool map_page(u64 guest, u64 leaf);
     [[nodiscard]] u64 load(HostFrame table, u64 index) const;
     void store(HostFrame table, u64 index, u64 value);
     [[nodiscard]] Result<HostFrame, Error> new_table();
@@ -137,6 +145,8 @@ class PageTable {
     StoreObserver* observer_;
     Invalidator* invalidator_{};
     HostFrame root_{};
+    u64* linear_{}; ///< TableMemory::linear()
+    std::atomic<u64> losses_{0};
     u64 tables_{};
     u64 limit_{~u64{0}};
     mutable SpinLock lock_;
