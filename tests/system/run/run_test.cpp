@@ -53,7 +53,6 @@ class RunTest : public SystemTest {
 constexpr const char* power_off_script = "#!/bin/busybox sh\n"
                                          "/bin/busybox mkdir /proc\n"
                                          "/bin/busybox mount -t proc proc /proc\n"
-                                         "set -- $(/bin/busybox cat /proc/cmdline)\n"
                                          "/bin/busybox echo \"init: $(/bin/busybox nproc) CPUs\"\n"
                                          "/bin/busybox poweroff -f\n";
 
@@ -98,7 +97,20 @@ TEST_F(RunTest, StockKernelPowersOff) {
                                   "--memory",
                                   "256"});
     EXPECT_EQ(ended.status, 0) << ended.output;
-    EXPECT_THAT(ended.output, HasSubstr("guest: power off"));
+    EXPECT_THAT(ended.output, AllOf(HasSubstr("init: 1 CPUs"), HasSubstr("guest: power off")));
+}
+
+TEST_F(RunTest, StockKernelHasItsFourVcpus) {
+    const Ended ended = demo_run({"--kernel",
+                                  stock_kernel_image(Flavour::cloud).string(),
+                                  "--initrd",
+                                  ramdisk(power_off_script),
+                                  "--memory",
+                                  "256",
+                                  "--vcpus",
+                                  "4"});
+    EXPECT_EQ(ended.status, 0) << ended.output;
+    EXPECT_THAT(ended.output, HasSubstr("init: 4 CPUs"));
 }
 
 } // namespace
