@@ -7,6 +7,23 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <string>
+
+namespace {
+
+/// The verdict is what the demo ends with, whatever becomes of the guests.
+class ShownLast {
+  public:
+    explicit ShownLast(const std::string& text) : text_{text} {}
+    ShownLast(const ShownLast&) = delete;
+    ShownLast& operator=(const ShownLast&) = delete;
+    ~ShownLast() { std::cout << text_ << std::flush; }
+
+  private:
+    const std::string& text_;
+};
+
+} // namespace
 
 int main(int argc, char** argv) try {
     using ravelin::demo::Afterwards;
@@ -56,9 +73,11 @@ int main(int argc, char** argv) try {
     stage.start_verifier();
     stage.boot();
     const ravelin::demo::Judgement judgement = stage.play_to_the_end();
-    std::cout << judgement.table << std::flush;
-    if (!stage.play_guests())
-        throw std::runtime_error{"the guests did not do what they are there for"};
+    {
+        const ShownLast verdict{judgement.table};
+        if (!stage.play_guests())
+            throw std::runtime_error{"the guests did not do what they are there for"};
+    }
     stage.hand_over_console();
     return judgement.status;
 } catch (const std::exception& error) {
