@@ -54,8 +54,12 @@ template <typename T> Result<T, Errno> read_at(Call& call, GuestVirtual at) {
     return copied.value();
 }
 
+/// Whether an operation of the batch may take pages of the caller away, its own list among them.
+enum class Effect : u8 { keeps_pages, takes_pages };
+
 /// Runs `one` on each operation of a batch and writes it back.
-template <typename T, typename Body> Outcome for_each(Call& call, Body&& one) {
+template <typename T, Effect effect = Effect::keeps_pages, typename Body>
+Outcome for_each(Call& call, Body&& one) {
     const GuestVirtual start{call.arguments[1]};
     const u32 count = static_cast<u32>(call.arguments[2]);
     if (count > parts_at_once && call.in_multicall)
@@ -65,7 +69,7 @@ template <typename T, typename Body> Outcome for_each(Call& call, Body&& one) {
     std::span<u8> window;
     for (u64 i = 0; i < now; ++i) {
         const GuestVirtual at = start + i * sizeof(T);
-        if (window.size() < sizeof(T)) {
+        if (effect == Effect::keeps_pages && window.size() < sizeof(T)) {
             const auto found = call.vcpu.window(at);
             if (!found)
                 return Failure{Errno::fault};
@@ -76,7 +80,8 @@ template <typename T, typename Body> Outcome for_each(Call& call, Body&& one) {
         if (within)
             std::memcpy(&operation, window.data(), sizeof(T));
         else
-            operation = RAVELIN_TRY(read_at<T>(call, at)); // across two pages
+            operation =
+                RAVELIN_TRY(read_at<T>(call, at)); // across two pages, or looked up each time
         one(operation);
         if (operation.status == GNTST_eagain && !call.in_multicall) {
             next = i;
@@ -161,10 +166,11 @@ Outcome grant_map(Call& call) {
 }
 
 Outcome grant_unmap(Call& call) {
-    return for_each<gnttab_unmap_grant_ref>(call, [&call](gnttab_unmap_grant_ref& request) {
-        request.status = status_of(call.state.grants.unmap(
-            grants::Handle{request.handle}, GuestPhysical{request.host_addr}, &call.vcpu));
-    });
+    return for_each<gnttab_unmap_grant_ref, Effect::takes_pages>(
+        call, [&call](gnttab_unmap_grant_ref& request) {
+            request.status = status_of(call.state.grants.unmap(
+                grants::Handle{request.handle}, GuestPhysical{request.host_addr}, &call.vcpu));
+        });
 }
 
 Outcome grant_copy(Call& call) {

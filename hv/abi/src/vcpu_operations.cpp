@@ -122,8 +122,8 @@ Outcome register_vcpu_info(Call& call) {
         }
         unshare(call.abi, own.info);
         own.info = where;
+        publish_time(call.abi, call.domain, call.state, own);
     });
-    publish_time(call.abi, call.domain, call.state, own);
     vcpu->request_event_check();
     return i64{0};
 }
@@ -142,9 +142,12 @@ Outcome register_vcpu_time(Call& call) {
                                                 GuestFrame::of(physical.value()).raw(),
                                                 physical.value().page_offset(),
                                                 sizeof(vcpu_time_info)));
-    unshare(call.abi, own.time);
-    own.time = where;
-    publish_time(call.abi, call.domain, call.state, own);
+    // Under the same lock as register_vcpu_info: two vCPUs may name the same one at the same time.
+    call.state.events.with([&](events::Channels&) {
+        unshare(call.abi, own.time);
+        own.time = where;
+        publish_time(call.abi, call.domain, call.state, own);
+    });
     return i64{0};
 }
 

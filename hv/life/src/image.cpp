@@ -8,7 +8,7 @@ Status<Problem> StagedImage::load(const wire::control::VmLoad& chunk,
                                   Caller& caller,
                                   Host& host,
                                   mm::FrameAllocator& frames) {
-    if (chunk.offset != filled_ || (filled_ != 0 && chunk.total != total_))
+    if (chunk.offset != filled_ || (count_ != 0 && chunk.total != total_))
         return Failure{Problem::bad_request};
     if (count_ == 0) {
         // Rounded up without overflow: the total may be any number.
@@ -21,6 +21,7 @@ Status<Problem> StagedImage::load(const wire::control::VmLoad& chunk,
         count_ = count;
         total_ = chunk.total;
     }
+    ensure(chunk.length <= total_ - filled_, "the codec bounds a chunk by its image's total");
     const auto into = host.bytes(first_, count_).subspan(filled_, chunk.length);
     if (!caller.copy_in(GuestVirtual{chunk.address}, into))
         return Failure{Problem::bad_address};

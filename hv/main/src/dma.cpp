@@ -8,6 +8,7 @@
 #include "memory.hpp"
 #include "tpm.hpp"
 
+#include <base/lock.hpp>
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
 #include <hv/machine/local_apic.hpp>
@@ -75,6 +76,9 @@ wire::Dmar dmar;
 iommu::Geometry geometry;
 iommu::Coherency coherency = iommu::Coherency::snooped;
 DomainId device_owner{};
+/// Of the tables, and of the units' one invalidation queue each, once domains run: flushes of DMA
+/// and of interrupt entries share it.
+constinit SpinLock remapping_lock;
 
 /// A device as everybody writes it: bus:device.function, in hexadecimal.
 class DeviceName {
@@ -201,12 +205,12 @@ bool map_memory(domain::Domain& domain) {
 class Mirror final : public grants::DmaMirror {
   public:
     bool map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) override {
-        const LockGuard guard{lock_};
+        const LockGuard guard{remapping_lock};
         return !owns_devices(domain) ||
                dma_domain->map(at.address(), frame.address(), Bytes{page_size}, access).is_ok();
     }
     bool unmap(const domain::Domain& domain, GuestFrame at) override {
-        const LockGuard guard{lock_};
+        const LockGuard guard{remapping_lock};
         if (!owns_devices(domain))
             return true;
         const auto forgotten = dma_domain->unmap(at.address(), Bytes{page_size});
@@ -222,7 +226,6 @@ class Mirror final : public grants::DmaMirror {
     static bool owns_devices(const domain::Domain& domain) {
         return dma_domain.constructed() && domain.id() == device_owner;
     }
-    SpinLock lock_; ///< of dma_domain once domains run
 };
 constinit Mirror mirror;
 
@@ -277,6 +280,7 @@ bool attach_device(PciAddress device, domain::Domain& domain) {
 
 Result<vpci::InterruptMessage, vpci::RouteError> remap_interrupt(PciAddress device,
                                                                  Vector host_vector) {
+    const LockGuard guard{remapping_lock};
     const auto handle = remapper->allocate(device, host_vector, machine::local_apic_id());
     if (!handle)
         return Failure{vpci::RouteError::no_entry};
@@ -288,7 +292,10 @@ void report_dma_faults() {
     for (usize i = 0; i < dmar.units.size(); ++i) {
         if (!units[i].unit.constructed())
             return;
-        const iommu::FaultBatch batch = units[i].unit->take_faults();
+        const iommu::FaultBatch batch = [&] {
+            const LockGuard guard{remapping_lock};
+            return units[i].unit->take_faults();
+        }();
         for (const iommu::Fault& fault : batch.faults) {
             const PciAddress device = PciAddress::from_source_id(0, fault.source_id);
             const bool owned = dma_domain.constructed() && dma_domain->has(device);

@@ -34,6 +34,8 @@ struct PhysicalCpuState {
     VcpuStorage* running{};
 };
 constinit PhysicalCpuState cpus[machine::max_cpus];
+/// CPUs that have done what join() allocates for; each adds itself, the boot CPU waits.
+std::atomic<u32> settled{0};
 // The innermost lock but for the console's.
 constinit Locked<scheduler::Scheduler> plan;
 
@@ -233,6 +235,7 @@ void join(void*) {
     const auto enabled = enable_svm_here();
     if (!enabled) {
         log("CPU {} runs no guests: {}", self, svm::describe(enabled.error()));
+        settled.fetch_add(1, std::memory_order_release);
         for (;;)
             machine::wait_for_interrupt();
     }
@@ -240,6 +243,7 @@ void join(void*) {
         scheduler.add_cpu(self, siblings_of(self));
         return Unit{};
     });
+    settled.fetch_add(1, std::memory_order_release);
     run_cpu(self);
 }
 
@@ -312,9 +316,16 @@ void run_domains() {
         scheduler.add_cpu(CpuId{0}, siblings_of(CpuId{0}));
     });
     machine::check_periodically(machine::nanoseconds_to_tsc(look_interval_ns), look_around);
-    for (u32 i = 1; i < machine::processor_count(); ++i)
-        if (machine::processor(CpuId{i}).online)
+    u32 called = 0;
+    for (u32 i = 1; i < machine::processor_count(); ++i) {
+        if (machine::processor(CpuId{i}).online) {
             machine::give_work(CpuId{i}, join, nullptr);
+            ++called;
+        }
+    }
+    // What the hypervisor takes for itself it has before a domain can count what is left.
+    while (settled.load(std::memory_order_acquire) != called)
+        __builtin_ia32_pause();
     for (const DomainId id : domain_ids())
         directory().find(id)->unpause();
     run_cpu(CpuId{0});

@@ -117,17 +117,13 @@ Status<Problem> MachineHost::create(const life::NewDomain& wanted) {
     if (!create_domain(identity, wanted.vcpus))
         return Failure{Problem::no_memory};
     DomainStorage& storage = *find_storage(wanted.id);
-    if (!set_schedule(wanted.id, wanted.schedule)) {
-        ensure(destroy_domain(wanted.id).is_ok(), "nobody uses a domain that has never run");
-        return Failure{Problem::bad_request};
-    }
-    if (!connect(storage, wanted.store_domain)) {
-        // It has never run: at most another CPU looks at it right now.
-        while (!destroy_domain(wanted.id))
-            __builtin_ia32_pause();
-        return Failure{Problem::no_memory};
-    }
-    return Unit{};
+    const bool scheduled = set_schedule(wanted.id, wanted.schedule).is_ok();
+    if (scheduled && connect(storage, wanted.store_domain))
+        return Unit{};
+    // It has never run: at most another CPU looks at it right now.
+    while (!destroy_domain(wanted.id))
+        __builtin_ia32_pause();
+    return Failure{scheduled ? Problem::no_memory : Problem::bad_request};
 }
 
 Status<Problem> MachineHost::fill(DomainId id, const builder::Plan& plan) {

@@ -53,7 +53,9 @@ TEST_P(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
     machine.wait_for_power_off(30s);
 }
 
-INSTANTIATE_TEST_SUITE_P(Processors, LifeTest, testing::Values(1u, 2u));
+INSTANTIATE_TEST_SUITE_P(OneProcessor, LifeTest, testing::Values(1u));
+// Nightly: one run of five ends with another number of free frames (docs/CAVEATS.md).
+INSTANTIATE_TEST_SUITE_P(TwoProcessors, LifeTest, testing::Values(2u));
 
 } // namespace
 } // namespace ravelin::system_test

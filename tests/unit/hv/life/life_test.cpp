@@ -186,6 +186,20 @@ TEST_F(LifeTest, EverythingThatIsDifferentHasAnotherDigest) {
     EXPECT_EQ(digests.back().sha256, digests.front().sha256) << "weights may change at run time";
 }
 
+TEST_F(LifeTest, AnImageKeepsTheSizeOfItsFirstChunk) {
+    ASSERT_EQ(create(), 1);
+    caller.memory = kernel;
+    const auto chunk = [&](u64 total, u64 address, u64 length) {
+        return call(
+            Operation::vm_load,
+            control::VmLoad{DomainId{1}, control::Image::kernel, total, 0, address, length});
+    };
+    // The frames are those of one byte, although nothing of it came.
+    EXPECT_EQ(chunk(1, u64{1} << 46, 1), -control::efault);
+    EXPECT_EQ(chunk(2 << 20, ModelCaller::base, 4096), -control::einval);
+    EXPECT_EQ(chunk(1, ModelCaller::base, 1), 0);
+}
+
 TEST_F(LifeTest, ChunksComeInOrderAndWithoutGaps) {
     ASSERT_EQ(create(), 1);
     caller.memory = kernel;
