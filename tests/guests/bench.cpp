@@ -103,7 +103,9 @@ Verdict guest_main() {
     print_value("bench.exit.port_out", ticks_per_round([] { out8(0x80, 0); }) - empty);
     print_value("bench.exit.port_in", ticks_per_round([] { (void)in32(0x84); }) - empty);
     Grants grants;
-    if (!grants.ready || !grants.copy() || !grants.map_and_unmap())
+    if (!grants.ready)
+        return Verdict::success; // on the back end alone (tests/bare) there is no guest ABI
+    if (!grants.copy() || !grants.map_and_unmap())
         return Verdict::error;
     print_value("bench.grant.copy", ticks_per_round([&grants] { (void)grants.copy(); }) - empty);
     print_value("bench.grant.map_and_unmap",

@@ -160,13 +160,15 @@ void RunLoop::arm_timer() {
 }
 
 void RunLoop::handle(const cpu::Exit& exit) {
-    // These three ask for attention themselves if what they reach changes events or timers.
+    // These ask for attention themselves if what they reach changes events or timers.
     if (std::holds_alternative<cpu::HypercallExit>(exit))
         return handle_hypercall();
     if (std::holds_alternative<cpu::CpuidExit>(exit))
         return handle_cpuid();
     if (const auto* io = std::get_if<cpu::IoExit>(&exit))
         return handle_port(*io);
+    if (std::holds_alternative<cpu::MsrReadExit>(exit))
+        return handle_msr_read();
     attention_ = true;
     if (std::holds_alternative<cpu::MsrWriteExit>(exit))
         return handle_msr_write();
@@ -187,8 +189,6 @@ void RunLoop::handle(const cpu::Exit& exit) {
 }
 
 void RunLoop::handle_rare(const cpu::Exit& exit) {
-    if (std::holds_alternative<cpu::MsrReadExit>(exit))
-        return handle_msr_read();
     ++counters_.others;
     if (std::holds_alternative<cpu::XsetbvExit>(exit))
         return handle_xsetbv();
