@@ -12,8 +12,11 @@ Status<Error> DmaDomain::map(GuestPhysical start, HostPhysical host, Bytes size,
             const Capabilities& unit = attachment.unit->capabilities();
             return unit.caches_absent_entries || unit.buffers_writes;
         });
-    if (absence_cached)
-        return forget_translations();
+    if (absence_cached && !forget_translations()) {
+        // Gone from the tables; whether devices saw it meanwhile nobody knows.
+        (void)table_.unmap(start, size).is_ok();
+        return Failure{Error::not_forgotten};
+    }
     return Unit{};
 }
 

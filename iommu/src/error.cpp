@@ -19,6 +19,8 @@ std::string_view text(Error error) {
         return "the unit did not answer in time";
     case Error::invalidation_refused:
         return "the unit stopped its invalidation queue";
+    case Error::not_forgotten:
+        return "a unit does not answer: devices may still reach the page";
     case Error::unit_failed:
         return "the unit failed earlier";
     case Error::misaligned:

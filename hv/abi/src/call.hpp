@@ -13,7 +13,10 @@ struct Call {
     domain::Domain& domain;
     DomainState& state;
     const std::array<u64, 6>& arguments;
-    bool in_multicall{false};
+    /// What it has done of a long operation; a multicall counts it.
+    u64 parts{};
+    /// Set: the rest is another hypercall, with these first arguments.
+    std::optional<std::array<u64, 3>> rest{};
 
     [[nodiscard]] VcpuState& vcpu_state() { return state.vcpus[vcpu.id().raw()]; }
     /// Copies the structure that argument `index` points to, once.
@@ -123,10 +126,6 @@ enum class EndOfPorts : u8 {
 [[nodiscard]] bool close_ports(XenAbi& abi, domain::Domain& domain, EndOfPorts end);
 /// The hypervisor writes there no more.
 void unshare(XenAbi& abi, std::optional<SharedPlace>& place);
-/// Makes the guest execute the hypercall instruction again, with these first arguments: for the
-/// rest of a hypercall of many parts. What this one returns does not reach the guest. Not in a
-/// multicall.
-void continue_later(Call& call, const std::array<u64, 3>& arguments);
 /// Guest frames from here on do not exist: 48 bits of address.
 constexpr u64 frame_limit = u64{1} << 36;
 /// The operation's number in memory_op's first argument; above it, where to go on.

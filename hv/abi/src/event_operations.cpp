@@ -254,9 +254,8 @@ Outcome reset_events(Call& call) {
     // What another vCPU binds meanwhile may be lost, as the header says.
     if (close_ports(call.abi, call.domain, EndOfPorts::reset))
         return i64{0};
-    if (call.in_multicall)
-        return Failure{Errno::again};
-    continue_later(call, {call.arguments[0], call.arguments[1], call.arguments[2]});
+    call.parts = parts_at_once;
+    call.rest = {call.arguments[0], call.arguments[1], call.arguments[2]};
     return i64{0};
 }
 

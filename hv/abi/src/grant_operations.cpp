@@ -24,7 +24,8 @@ static_assert(static_cast<i16>(GrantError::general) == GNTST_general_error &&
               static_cast<i16>(GrantError::again) == GNTST_eagain &&
               static_cast<i16>(GrantError::no_space) == GNTST_no_space);
 
-/// The table of the domain that granted, kept from being torn down while this lives.
+/// The table of the domain that granted, kept from being torn down while this lives. Pages flow
+/// both ways, as events do.
 class Granter {
   public:
     Granter(Call& call, domid_t id) {
@@ -33,14 +34,23 @@ class Granter {
             return;
         }
         other_ = call.abi.around().directory.find(DomainId{id});
-        if (other_ && other_->abi_state() != nullptr)
+        if (!other_ || other_->abi_state() == nullptr)
+            return;
+        if (may_join(call.domain, *other_))
             table_ = &other_->abi_state()->grants;
+        else
+            error_ = GrantError::not_permitted;
     }
-    [[nodiscard]] GrantTable* table() const { return table_; }
+    [[nodiscard]] Result<GrantTable*, GrantError> table() const {
+        if (table_ == nullptr)
+            return Failure{error_};
+        return table_;
+    }
 
   private:
     domain::Reference other_;
     GrantTable* table_{};
+    GrantError error_{GrantError::bad_domain};
 };
 
 template <typename T> i16 status_of(const T& result) {
@@ -62,12 +72,10 @@ template <typename T, Effect effect = Effect::keeps_pages, typename Body>
 Outcome for_each(Call& call, Body&& one) {
     const GuestVirtual start{call.arguments[1]};
     const u32 count = static_cast<u32>(call.arguments[2]);
-    if (count > parts_at_once && call.in_multicall)
-        return Failure{Errno::too_big};
-    const u64 now = std::min<u64>(count, parts_at_once);
-    u64 next = now;
+    call.parts = std::min<u64>(count, parts_at_once);
+    u64 next = call.parts;
     std::span<u8> window;
-    for (u64 i = 0; i < now; ++i) {
+    for (u64 i = 0; i < call.parts; ++i) {
         const GuestVirtual at = start + i * sizeof(T);
         if (effect == Effect::keeps_pages && window.size() < sizeof(T)) {
             const auto found = call.vcpu.window(at);
@@ -83,7 +91,7 @@ Outcome for_each(Call& call, Body&& one) {
             operation =
                 RAVELIN_TRY(read_at<T>(call, at)); // across two pages, or looked up each time
         one(operation);
-        if (operation.status == GNTST_eagain && !call.in_multicall) {
+        if (operation.status == GNTST_eagain) {
             next = i;
             break;
         }
@@ -94,7 +102,7 @@ Outcome for_each(Call& call, Body&& one) {
         window = window.subspan(within ? sizeof(T) : window.size());
     }
     if (next < count)
-        continue_later(call, {call.arguments[0], (start + next * sizeof(T)).raw(), count - next});
+        call.rest = {call.arguments[0], (start + next * sizeof(T)).raw(), count - next};
     return i64{0};
 }
 
@@ -108,12 +116,12 @@ void map_one(Call& call, gnttab_map_grant_ref& request) {
         request.status = GNTST_general_error;
     } else if (!at.is_aligned(page_size) || GuestFrame::of(at).raw() >= frame_limit) {
         request.status = GNTST_bad_virt_addr;
-    } else if (granter.table() == nullptr) {
-        request.status = GNTST_bad_domain;
+    } else if (const auto table = granter.table(); !table) {
+        request.status = status_of(table);
     } else {
         const bool reads_only = (request.flags & GNTMAP_readonly) != 0;
         const auto handle = call.state.grants.map(GuestFrame::of(at),
-                                                  *granter.table(),
+                                                  *table.value(),
                                                   GrantRef{request.ref},
                                                   reads_only ? Access::read : Access::read_write);
         request.status = status_of(handle);
@@ -132,11 +140,9 @@ class End {
           pointer_{pointer}, by_reference_{by_reference}, own_{names_caller(call, pointer.domid)} {}
 
     [[nodiscard]] Result<GrantTable::CopyEnd, GrantError> decode() const {
-        if (by_reference_ && granter_.table() == nullptr)
-            return Failure{GrantError::bad_domain};
         if (by_reference_)
             return GrantTable::CopyEnd{
-                granter_.table(), GrantRef{pointer_.u.ref}, {}, pointer_.offset};
+                RAVELIN_TRY(granter_.table()), GrantRef{pointer_.u.ref}, {}, pointer_.offset};
         if (!own_)
             return Failure{GrantError::not_permitted};
         if (pointer_.u.gmfn >= frame_limit)

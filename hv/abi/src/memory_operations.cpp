@@ -82,36 +82,34 @@ Outcome add_page(Call& call, unsigned space, u64 index, GuestFrame to) {
 /// What became of one extent.
 enum class Extent : u8 { done, failed, again };
 
-/// Runs `one` on each extent of a request; how many succeeded, up to the first that did not.
+/// Runs `one` on each extent of a request, a single page; how many succeeded, up to the first that
+/// did not. No domain may have larger extents, as under Xen's memop-max-order=0.
 template <typename Body> Outcome for_each_extent(Call& call, Body&& one) {
-    constexpr u32 largest_order = 9;
     const auto request = RAVELIN_TRY(call.read<xen_memory_reservation>(1));
     const u64 first = call.arguments[0] >> memory_extent_shift;
     if (!names_caller(call, request.domid))
         return Failure{Errno::not_permitted};
     if (request.nr_extents > ~u64{0} >> memory_extent_shift || first > request.nr_extents ||
-        request.extent_order > largest_order)
+        request.extent_order != 0)
         return static_cast<i64>(first);
-    const u64 pages = u64{1} << request.extent_order;
-    const u64 now = std::min(request.nr_extents - first, std::max(parts_at_once / pages, u64{1}));
+    call.parts = std::min<u64>(request.nr_extents - first, parts_at_once);
     // SAFETY: a guest handle is the guest's pointer, used as a number only.
     const GuestVirtual list{reinterpret_cast<u64>(request.extent_start.p)};
     u64 next = first;
-    for (; next < first + now; ++next) {
+    for (; next < first + call.parts; ++next) {
         const auto start = call.vcpu.copy_in_value<u64>(list + next * sizeof(u64));
         if (!start || start.value() >= frame_limit)
             return static_cast<i64>(next);
-        const Extent outcome = one(GuestFrame{start.value()}, pages);
+        const Extent outcome = one(GuestFrame{start.value()});
         if (outcome == Extent::again)
             break;
         if (outcome == Extent::failed)
             return static_cast<i64>(next);
     }
-    if (next < request.nr_extents && !call.in_multicall)
-        continue_later(call,
-                       {(call.arguments[0] & memory_operation_mask) | next << memory_extent_shift,
-                        call.arguments[1],
-                        call.arguments[2]});
+    if (next < request.nr_extents)
+        call.rest = {(call.arguments[0] & memory_operation_mask) | next << memory_extent_shift,
+                     call.arguments[1],
+                     call.arguments[2]};
     return static_cast<i64>(next);
 }
 
@@ -139,14 +137,6 @@ void unshare(XenAbi& abi, std::optional<SharedPlace>& place) {
     place.reset();
 }
 
-void continue_later(Call& call, const std::array<u64, 3>& arguments) {
-    auto& registers = call.vcpu.registers();
-    registers[cpu::Register::rdi] = arguments[0];
-    registers[cpu::Register::rsi] = arguments[1];
-    registers[cpu::Register::rdx] = arguments[2];
-    call.vcpu.repeat_hypercall();
-}
-
 Outcome maximum_ram_page(Call& call) {
     u64 end = 0;
     for (const domain::MemoryRegion& region : call.domain.memory_map()) {
@@ -171,31 +161,17 @@ Outcome maximum_reservation(Call& call) {
 }
 
 Outcome populate_physmap(Call& call) {
-    grants::Balloon& balloon = call.state.balloon;
-    return for_each_extent(call, [&call, &balloon](GuestFrame start, u64 pages) {
-        for (u64 i = 0; i < pages; ++i) {
-            if (start.raw() + i < frame_limit && balloon.populate(start + i))
-                continue;
-            while (i-- > 0) // what the guest may have granted meanwhile stays
-                (void)balloon.release(start + i, &call.vcpu).is_ok();
-            return Extent::failed;
-        }
-        return Extent::done;
+    return for_each_extent(call, [&call](GuestFrame at) {
+        return call.state.balloon.populate(at) ? Extent::done : Extent::failed;
     });
 }
 
 Outcome decrease_reservation(Call& call) {
-    grants::Balloon& balloon = call.state.balloon;
-    return for_each_extent(call, [&call, &balloon](GuestFrame start, u64 pages) {
-        for (u64 i = 0; i < pages; ++i) {
-            if (start.raw() + i >= frame_limit)
-                return Extent::failed;
-            const auto gone = balloon.release(start + i, &call.vcpu);
-            if (!gone)
-                return i == 0 && gone.error() == grants::BalloonError::again ? Extent::again
-                                                                             : Extent::failed;
-        }
-        return Extent::done;
+    return for_each_extent(call, [&call](GuestFrame at) {
+        const auto gone = call.state.balloon.release(at, &call.vcpu);
+        if (gone)
+            return Extent::done;
+        return gone.error() == grants::BalloonError::again ? Extent::again : Extent::failed;
     });
 }
 
@@ -234,16 +210,15 @@ Outcome add_to_physmap_batch(Call& call) {
     const u64 first = call.arguments[0] >> memory_extent_shift;
     if (first > request.size)
         return Failure{Errno::invalid};
-    const u64 now = std::min<u64>(request.size - first, parts_at_once);
-    if (first + now < request.size && call.in_multicall)
-        return Failure{Errno::too_big};
+    call.parts = std::min<u64>(request.size - first, parts_at_once);
+    const u64 next = first + call.parts;
     // SAFETY: guest handles are the guest's pointers, used as numbers only.
     const GuestVirtual indexes{reinterpret_cast<u64>(request.idxs.p)};
     // SAFETY: as above.
     const GuestVirtual pages{reinterpret_cast<u64>(request.gpfns.p)};
     // SAFETY: as above.
     const GuestVirtual errors{reinterpret_cast<u64>(request.errs.p)};
-    for (u64 i = first; i < first + now; ++i) {
+    for (u64 i = first; i < next; ++i) {
         const auto index = call.vcpu.copy_in_value<u64>(indexes + i * sizeof(u64));
         const auto page = call.vcpu.copy_in_value<u64>(pages + i * sizeof(u64));
         if (!index || !page)
@@ -252,12 +227,10 @@ Outcome add_to_physmap_batch(Call& call) {
             to_register(add_page(call, request.space, index.value(), GuestFrame{page.value()})));
         (void)RAVELIN_TRY(call.write_at(errors + i * sizeof(i32), error));
     }
-    if (first + now < request.size)
-        continue_later(
-            call,
-            {(call.arguments[0] & memory_operation_mask) | (first + now) << memory_extent_shift,
-             call.arguments[1],
-             call.arguments[2]});
+    if (next < request.size)
+        call.rest = {(call.arguments[0] & memory_operation_mask) | next << memory_extent_shift,
+                     call.arguments[1],
+                     call.arguments[2]};
     return i64{0};
 }
 

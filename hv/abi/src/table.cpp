@@ -362,7 +362,15 @@ Outcome dispatch(Call& call, u64 number) {
 
 i64 XenAbi::hypercall(domain::Vcpu& vcpu, const domain::HypercallArguments& arguments) {
     Call call{*this, vcpu, vcpu.domain(), *vcpu.domain().abi_state(), arguments.values};
-    return to_register(dispatch(call, arguments.number));
+    const Outcome outcome = dispatch(call, arguments.number);
+    if (call.rest) { // what this part returned does not reach the guest
+        auto& registers = vcpu.registers();
+        registers[cpu::Register::rdi] = (*call.rest)[0];
+        registers[cpu::Register::rsi] = (*call.rest)[1];
+        registers[cpu::Register::rdx] = (*call.rest)[2];
+        vcpu.repeat_hypercall();
+    }
+    return to_register(outcome);
 }
 
 } // namespace ravelin::hv::abi

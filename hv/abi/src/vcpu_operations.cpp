@@ -209,28 +209,29 @@ Outcome shutdown(Call& call) {
     }
 }
 
+// A serial line is slow: one line's worth, and the guest takes interrupts.
 Outcome console_write(Call& call) {
-    constexpr u64 longest = 65536;
-    const u64 count = call.arguments[1];
-    if (count > longest)
-        return Failure{Errno::invalid};
     std::array<u8, 128> chunk{};
-    for (u64 done = 0; done < count;) {
-        const usize now = std::min<u64>(chunk.size(), count - done);
-        if (!call.vcpu.copy_in(GuestVirtual{call.arguments[2] + done}, std::span{chunk}.first(now)))
-            return Failure{Errno::fault};
-        // SAFETY: char may alias any byte.
-        call.abi.machine().write_console(call.domain,
-                                         {reinterpret_cast<const char*>(chunk.data()), now});
-        done += now;
-    }
+    const u32 count = static_cast<u32>(call.arguments[1]);
+    const auto now = std::span{chunk}.first(std::min<usize>(chunk.size(), count));
+    if (!call.vcpu.copy_in(GuestVirtual{call.arguments[2]}, now))
+        return Failure{Errno::fault};
+    // SAFETY: char may alias any byte.
+    call.abi.machine().write_console(call.domain,
+                                     {reinterpret_cast<const char*>(now.data()), now.size()});
+    call.parts = parts_at_once;
+    if (now.size() < count)
+        call.rest = {call.arguments[0], count - now.size(), call.arguments[2] + now.size()};
     return i64{0};
 }
 
 Outcome console_read(Call& call) {
     std::array<u8, 64> chunk{};
+    const u32 room = static_cast<u32>(call.arguments[1]);
+    if (room >> 31 != 0) // it could not be told
+        return Failure{Errno::too_big};
     usize count = 0;
-    while (count < std::min<u64>(chunk.size(), call.arguments[1])) {
+    while (count < std::min<usize>(chunk.size(), room)) {
         const auto typed = call.abi.machine().read_console();
         if (!typed)
             break;
@@ -272,27 +273,33 @@ Outcome set_upcall_vector(Call& call) {
     return i64{0};
 }
 
+// Of an entry that is not done, the rest is written over its arguments, and it comes again.
 Outcome multicall(Call& call) {
     const GuestVirtual list{call.arguments[0]};
-    const u64 count = call.arguments[1];
-    for (u64 i = 0; i < count; ++i) {
-        if (!call.domain.running())
-            return i64{0};
+    const u32 count = static_cast<u32>(call.arguments[1]);
+    const auto continue_at = [&](u32 entry) {
+        call.rest = {(list + entry * sizeof(multicall_entry)).raw(), count - entry, 0};
+        return i64{0};
+    };
+    for (u32 i = 0; i < count && call.domain.running(); ++i) {
+        if (call.parts >= parts_at_once)
+            return continue_at(i);
         const GuestVirtual at = list + i * sizeof(multicall_entry);
-        if (i == parts_at_once) {
-            continue_later(call, {at.raw(), count - i, call.arguments[2]});
-            return i64{0};
-        }
         const auto entry = call.vcpu.copy_in_value<multicall_entry>(at);
         if (!entry)
             return Failure{Errno::fault};
         std::array<u64, 6> arguments{};
         std::copy_n(entry.value().args, arguments.size(), arguments.begin());
-        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments, true};
+        Call inner{call.abi, call.vcpu, call.domain, call.state, arguments};
         // No multicall of multicalls: the stack would be the guest's to fill.
         const Outcome outcome = entry.value().op == __HYPERVISOR_multicall
                                     ? Outcome{Failure{Errno::invalid}}
                                     : dispatch(inner, entry.value().op);
+        call.parts += 1 + inner.parts;
+        if (inner.rest) {
+            (void)RAVELIN_TRY(call.write_at(at + offsetof(multicall_entry, args), *inner.rest));
+            return continue_at(i);
+        }
         const auto result = static_cast<xen_ulong_t>(to_register(outcome));
         (void)RAVELIN_TRY(call.write_at(at + offsetof(multicall_entry, result), result));
     }

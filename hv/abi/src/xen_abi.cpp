@@ -30,8 +30,10 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
     if (!page)
         return Failure{SetUpError::out_of_frames};
     state.shared_info = page.value();
-    if (!state.grants.set_up(domain, tables, around_.frames, around_.dma))
+    if (!state.grants.set_up(domain, tables, around_.frames, around_.dma)) {
+        tables.release(state.shared_info);
         return Failure{SetUpError::out_of_frames};
+    }
     state.balloon.set_up(domain, around_.frames, around_.dma);
     state.start_of_time = machine_.now().raw();
     // SAFETY: a page of the hypervisor's own, zeroed, that holds a shared_info.

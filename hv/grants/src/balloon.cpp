@@ -66,8 +66,14 @@ Status<BalloonError> Balloon::populate(GuestFrame at) {
         --current_;
         return Failure{error};
     };
-    if (!dma_->map(*domain_, at, frame.value(), Access::read_write))
+    switch (dma_->map(*domain_, at, frame.value(), Access::read_write)) {
+    case Mirrored::done:
+        break;
+    case Mirrored::refused:
         return undo(BalloonError::no_memory);
+    case Mirrored::unknown: // the frame stays the domain's
+        return Failure{BalloonError::no_memory};
+    }
     const auto mapped = table.map(at.address(),
                                   frame.value().address(),
                                   Bytes{page_size},

@@ -106,8 +106,14 @@ GrantTable::map(GuestFrame at, GrantTable& granter, GrantRef reference, Access a
         set_state(handle.value(), MappingState::free);
         return Failure{error};
     };
-    if (!dma_->map(*domain_, at, frame, access))
+    switch (dma_->map(*domain_, at, frame, access)) {
+    case Mirrored::done:
+        break;
+    case Mirrored::refused:
         return undo(GrantError::no_device_space);
+    case Mirrored::unknown:
+        return Failure{GrantError::no_device_space}; // busy and pinned for good
+    }
     const auto mapped = table.map(
         at.address(), frame.address(), Bytes{page_size}, access, stage2::MemoryType::write_back);
     if (!mapped) {

@@ -204,10 +204,17 @@ bool map_memory(domain::Domain& domain) {
 /// The domain that owns devices has tables of theirs; there is one such domain.
 class Mirror final : public grants::DmaMirror {
   public:
-    bool map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) override {
+    grants::Mirrored
+    map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) override {
         const LockGuard guard{remapping_lock};
-        return !owns_devices(domain) ||
-               dma_domain->map(at.address(), frame.address(), Bytes{page_size}, access).is_ok();
+        if (!owns_devices(domain))
+            return grants::Mirrored::done;
+        const auto mapped =
+            dma_domain->map(at.address(), frame.address(), Bytes{page_size}, access);
+        if (mapped)
+            return grants::Mirrored::done;
+        return mapped.error() == iommu::Error::not_forgotten ? grants::Mirrored::unknown
+                                                             : grants::Mirrored::refused;
     }
     bool unmap(const domain::Domain& domain, GuestFrame at) override {
         const LockGuard guard{remapping_lock};

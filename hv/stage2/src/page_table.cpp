@@ -93,7 +93,7 @@ PageTable::map(GuestPhysical guest, HostPhysical host, Bytes size, Access access
     const auto done = map_in(root_, entry::levels, range, host.raw(), access, type);
     if (!done) {
         // What was mapped consists of whole pages inside the range, so undoing it never splits.
-        unmap_in(root_, entry::levels, range);
+        clear_leaves(root_, entry::levels, range);
         flush();
     }
     return done;
@@ -161,59 +161,28 @@ bool PageTable::all_unmapped(HostFrame table, unsigned level, Range range) const
     return free;
 }
 
-bool PageTable::all_mapped(HostFrame table, unsigned level, Range range) const {
-    bool mapped = true;
-    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
-        const u64 e = load(table, i);
-        if (!mapped || (entry::is_present(e) && entry::is_leaf(e, level)))
-            return;
-        mapped =
-            entry::is_present(e) &&
-            all_mapped(HostFrame::of(HostPhysical{entry::address(e)}), level - 1, Range{at, next});
-    });
-    return mapped;
-}
-
-/// Makes `address` a page boundary: while a large page holds it in its middle, replaces that page
-/// by a full table of smaller pages that translate alike.
-Status<Error> PageTable::split_at(u64 address) {
+/// The table of 4 KiB pages that `address`, which is mapped, is in: a large page on the way is
+/// replaced by a full table of smaller pages that translate alike.
+Result<HostFrame, Error> PageTable::split_down(u64 address) {
     HostFrame table = root_;
     for (unsigned level = entry::levels; level > 1; --level) {
         const u64 i = entry::index(address, level);
         u64 e = load(table, i);
-        if (!entry::is_present(e) || address % entry::page_bytes(level) == 0)
-            return Unit{};
         if (entry::is_leaf(e, level)) {
-            const auto lower = new_table();
-            if (!lower)
-                return Failure{lower.error()};
+            const HostFrame lower = RAVELIN_TRY(new_table());
             const Access access = entry::access(layout_.format, e);
             const MemoryType type = entry::type(layout_.format, e);
-            const TablePage page = memory_.page(lower.value());
+            const TablePage page = memory_.page(lower);
             const u64 step = entry::page_bytes(level - 1);
             for (u64 n = 0; n < page.size(); ++n)
                 page[n] = entry::leaf(
                     layout_.format, entry::address(e) + n * step, level - 1, access, type);
-            e = entry::table(layout_.format, lower.value());
+            e = entry::table(layout_.format, lower);
             store(table, i, e);
         }
         table = HostFrame::of(HostPhysical{entry::address(e)});
     }
-    return Unit{};
-}
-
-Status<Error> PageTable::unmap(GuestPhysical guest, Bytes size) {
-    const LockGuard guard{lock_};
-    (void)RAVELIN_TRY(check(guest, size));
-    const Range range{guest.raw(), guest.raw() + size.raw()};
-    if (!all_mapped(root_, entry::levels, range))
-        return Failure{Error::not_mapped};
-    (void)RAVELIN_TRY(split_at(range.first));
-    (void)RAVELIN_TRY(split_at(range.end));
-    losses_.fetch_add(1);
-    unmap_in(root_, entry::levels, range);
-    flush();
-    return Unit{};
+    return table;
 }
 
 Status<Error> PageTable::unmap_page(GuestPhysical guest, HostPhysical host) {
@@ -222,113 +191,24 @@ Status<Error> PageTable::unmap_page(GuestPhysical guest, HostPhysical host) {
     const auto found = translate(guest);
     if (!found || found->address != host)
         return Failure{Error::not_mapped};
-    if (found->page_bytes != page_size) {
-        (void)RAVELIN_TRY(split_at(guest.raw()));
-        (void)RAVELIN_TRY(split_at(guest.raw() + page_size));
-    }
+    const HostFrame table = RAVELIN_TRY(split_down(guest.raw()));
     losses_.fetch_add(1);
-    HostFrame table = root_;
-    for (unsigned level = entry::levels; level > 1; --level)
-        table = HostFrame::of(
-            HostPhysical{entry::address(load(table, entry::index(guest.raw(), level)))});
     store(table, entry::index(guest.raw(), 1), 0);
     flush();
     return Unit{};
 }
 
-void PageTable::unmap_in(HostFrame table, unsigned level, Range range) {
+void PageTable::clear_leaves(HostFrame table, unsigned level, Range range) {
     Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
         const u64 e = load(table, i);
         if (!entry::is_present(e))
             return;
-        if (entry::is_leaf(e, level)) {
-            store(table, i, 0);
-            return;
-        }
-        const HostFrame lower = HostFrame::of(HostPhysical{entry::address(e)});
-        unmap_in(lower, level - 1, Range{at, next});
-        const TablePage page = memory_.page(lower);
-        if (std::all_of(page.begin(), page.end(), [](u64 value) { return value == 0; })) {
-            store(table, i, 0);
-            retire(lower);
-        }
-    });
-}
-
-Status<Error> PageTable::protect(GuestPhysical guest, Bytes size, Access access) {
-    const LockGuard guard{lock_};
-    (void)RAVELIN_TRY(check(guest, size));
-    if (!allows(access, Access::read))
-        return Failure{Error::unsupported_rights};
-    const Range range{guest.raw(), guest.raw() + size.raw()};
-    if (!all_mapped(root_, entry::levels, range))
-        return Failure{Error::not_mapped};
-    (void)RAVELIN_TRY(split_at(range.first));
-    (void)RAVELIN_TRY(split_at(range.end));
-    losses_.fetch_add(1);
-    protect_in(root_, entry::levels, range, access);
-    flush();
-    return Unit{};
-}
-
-void PageTable::protect_in(HostFrame table, unsigned level, Range range, Access access) {
-    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
-        const u64 e = load(table, i);
         if (entry::is_leaf(e, level))
-            store(table,
-                  i,
-                  entry::leaf(layout_.format,
-                              entry::address(e),
-                              level,
-                              access,
-                              entry::type(layout_.format, e)));
+            store(table, i, 0);
         else
-            protect_in(
-                HostFrame::of(HostPhysical{entry::address(e)}), level - 1, Range{at, next}, access);
+            clear_leaves(
+                HostFrame::of(HostPhysical{entry::address(e)}), level - 1, Range{at, next});
     });
-}
-
-void PageTable::merge(GuestPhysical guest, Bytes size) {
-    const LockGuard guard{lock_};
-    if (!check(guest, size))
-        return;
-    merge_in(root_, entry::levels, Range{guest.raw(), guest.raw() + size.raw()});
-    flush();
-}
-
-void PageTable::merge_in(HostFrame table, unsigned level, Range range) {
-    const bool may_be_leaf = level <= static_cast<unsigned>(layout_.largest) + 1;
-    Slots{range.first, range.end, level}.for_each([&](u64 i, u64 at, u64 next) {
-        const u64 e = load(table, i);
-        if (!entry::is_present(e) || entry::is_leaf(e, level))
-            return;
-        const HostFrame lower = HostFrame::of(HostPhysical{entry::address(e)});
-        if (level > 2)
-            merge_in(lower, level - 1, Range{at, next});
-        if (!may_be_leaf || next - at != entry::page_bytes(level))
-            return;
-        if (const auto whole = merged(lower, level)) {
-            store(table, i, *whole);
-            retire(lower);
-        }
-    });
-}
-
-/// The one leaf of `level` that translates as the whole table below it does, if there is one.
-std::optional<u64> PageTable::merged(HostFrame table, unsigned level) const {
-    const u64 first = load(table, 0);
-    if (!entry::is_present(first) || !entry::is_leaf(first, level - 1) ||
-        entry::address(first) % entry::page_bytes(level) != 0)
-        return std::nullopt;
-    const u64 step = entry::page_bytes(level - 1);
-    for (u64 i = 1; i < 512; ++i)
-        if (load(table, i) != first + i * step)
-            return std::nullopt;
-    return entry::leaf(layout_.format,
-                       entry::address(first),
-                       level,
-                       entry::access(layout_.format, first),
-                       entry::type(layout_.format, first));
 }
 
 std::optional<Translation> PageTable::translate(GuestPhysical guest) const {
@@ -391,20 +271,9 @@ Result<HostFrame, Error> PageTable::new_table() {
     return table.value();
 }
 
-void PageTable::retire(HostFrame table) {
-    if (retired_.full())
-        flush();
-    ensure(retired_.push_back(table), "a list that was just flushed has room");
-}
-
 void PageTable::flush() {
     if (invalidator_ != nullptr)
         invalidator_->invalidate();
-    for (const HostFrame table : retired_) {
-        memory_.release(table);
-        --tables_;
-    }
-    retired_.clear();
 }
 
 } // namespace ravelin::hv::stage2

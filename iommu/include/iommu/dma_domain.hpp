@@ -15,6 +15,7 @@ class DmaDomain final : Forgetting {
     [[nodiscard]] Status<Error> initialise() { return table_.initialise(); }
     [[nodiscard]] DomainId owner() const { return owner_; }
 
+    /// After an error nothing is mapped; after not_forgotten a device may reach it all the same.
     [[nodiscard]] Status<Error>
     map(GuestPhysical start, HostPhysical host, Bytes size, Access access);
     [[nodiscard]] Status<Error> unmap(GuestPhysical start, Bytes size);

@@ -16,6 +16,7 @@ enum class Error : u8 {
     out_of_frames,          ///< no frame for a table
     timed_out,              ///< the unit did not confirm a command or an invalidation
     invalidation_refused,   ///< the unit stopped its queue: FSTS.IQE, ICE or ITE
+    not_forgotten,          ///< a unit did not confirm: a device may still reach the page
     unit_failed,            ///< an earlier error: its caches are no longer known
     misaligned,             ///< an address or size is no multiple of 4 KiB, or the size is zero
     out_of_range,           ///< beyond what the tables' levels translate

@@ -18,11 +18,9 @@ constexpr PciAddress edu{0, 0, 4, 0};
 constexpr PciAddress nic{0, 0, 2, 0};
 
 struct Machine {
-    explicit Machine(UnitModel* prepared = nullptr)
-        : model{prepared != nullptr ? *prepared : own}, writer{memory,
-                                                               memory,
-                                                               Coherency::written_back},
-          unit{model, memory, memory}, remapper{writer} {}
+    explicit Machine(u64 more_capabilities = 0)
+        : writer{memory, memory, Coherency::written_back},
+          unit{with(more_capabilities), memory, memory}, remapper{writer} {}
     void enable() {
         ASSERT_TRUE(remapper.initialise());
         ASSERT_TRUE(unit.enable_deny_all(remapper.table()));
@@ -34,11 +32,16 @@ struct Machine {
     }
 
     ModelMemory memory;
-    UnitModel own{memory};
-    UnitModel& model;
+    UnitModel model{memory};
     TableWriter writer;
     RemappingUnit unit;
     InterruptRemapper remapper;
+
+  private:
+    UnitModel& with(u64 capabilities) {
+        model.cap |= capabilities;
+        return model;
+    }
 };
 
 TEST(RemappingUnit, DeniesEverythingFromTheStart) {
@@ -252,6 +255,26 @@ TEST(DmaDomain, AUnitThatStopsAnsweringIsNotTrustedAgain) {
         const auto attached = domain.attach(nic, m.unit);
         ASSERT_FALSE(attached);
         EXPECT_EQ(attached.error(), Error::unit_failed);
+    }
+}
+
+// A unit that caches absence is asked after map() too: what it does not confirm is not mapped.
+TEST(DmaDomain, AMappingThatIsNotConfirmedIsGone) {
+    constexpr u64 caches_absence = 1 << 7; // CM
+    for (const bool refuses : {false, true}) {
+        Machine m{caches_absence};
+        m.enable();
+        DmaDomain domain{DomainId{0}, DomainTag{1}, m.geometry(), m.writer};
+        ASSERT_TRUE(domain.initialise());
+        ASSERT_TRUE(domain.attach(edu, m.unit));
+        ASSERT_TRUE(domain.map(GuestPhysical{0}, HostPhysical{0}, Bytes{4096}, Access::read));
+        (refuses ? m.model.refuse_descriptors : m.model.dead_queue) = true;
+        const auto mapped =
+            domain.map(GuestPhysical{0x1000}, HostPhysical{0}, Bytes{4096}, Access::read);
+        ASSERT_FALSE(mapped);
+        EXPECT_EQ(mapped.error(), Error::not_forgotten);
+        EXPECT_FALSE(domain.table().translate(GuestPhysical{0x1000}));
+        EXPECT_TRUE(domain.table().translate(GuestPhysical{0}));
     }
 }
 

@@ -32,10 +32,14 @@ class HostMemory final : public TableMemory, public guest::FrameAccess {
             frames_[i].fill(pattern);
     }
     Result<HostFrame, TableMemoryError> allocate() override {
-        if (next_ == table_frames)
+        if (next_ == table_frames || allocations_left == 0)
             return Failure{TableMemoryError::out_of_frames};
+        --allocations_left;
+        ++allocated;
         return HostFrame{next_++};
     }
+    u64 allocations_left{table_frames};
+    u64 allocated{};
     void release(HostFrame) override { ++released; }
     u64 released{}; ///< frames given back; they are not handed out again
     TablePage page(HostFrame frame) override {
@@ -168,7 +172,9 @@ class HostFrames final : mm::Scrubber {
 /// A domain without devices.
 class NoDevices final : public grants::DmaMirror {
   public:
-    bool map(const domain::Domain&, GuestFrame, HostFrame, Access) override { return true; }
+    grants::Mirrored map(const domain::Domain&, GuestFrame, HostFrame, Access) override {
+        return grants::Mirrored::done;
+    }
     bool unmap(const domain::Domain&, GuestFrame) override { return true; }
 };
 
@@ -217,6 +223,20 @@ class AbiWorld {
 
     i64 call(u64 number, std::array<u64, 6> arguments) {
         return xen.hypercall(vcpu, {number, arguments});
+    }
+    /// call() as a guest sees it, which executes its instruction until it is done; how many parts
+    /// that took.
+    u64 parts{};
+    i64 call_whole(u64 number, std::array<u64, 6> arguments) {
+        for (parts = 1;; ++parts) {
+            const i64 result = call(number, arguments);
+            if (!vcpu.take_repeat())
+                return result;
+            auto& registers = vcpu.registers();
+            arguments[0] = registers[cpu::Register::rdi];
+            arguments[1] = registers[cpu::Register::rsi];
+            arguments[2] = registers[cpu::Register::rdx];
+        }
     }
     template <typename T> void put(u64 at, const T& value) {
         ensure(vcpu.copy_out_value(GuestVirtual{at}, value).is_ok(), "test data fits RAM");

@@ -90,12 +90,15 @@ class Host final : public mm::Scrubber, public guest::FrameAccess, public TableM
 class Devices final : public grants::DmaMirror {
   public:
     explicit Devices(Host& host) : host_{host} {}
-    bool map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) override {
+    grants::Mirrored
+    map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) override {
         const std::lock_guard guard{mutex_};
+        if (silent)
+            return grants::Mirrored::unknown;
         if (failing.now() || reached_.contains({domain.id().raw(), at.raw()}))
-            return false;
+            return grants::Mirrored::refused;
         reached_[{domain.id().raw(), at.raw()}] = {frame, access};
-        return true;
+        return grants::Mirrored::done;
     }
     bool unmap(const domain::Domain& domain, GuestFrame at) override {
         const std::lock_guard guard{mutex_};
@@ -117,7 +120,8 @@ class Devices final : public grants::DmaMirror {
 
     Failing failing;
     bool order_was_kept{true};
-    bool stuck{false}; ///< a unit that does not answer
+    bool stuck{false};  ///< a unit that does not answer
+    bool silent{false}; ///< one that may have seen what could not be mapped
 
   private:
     Host& host_;
@@ -161,7 +165,8 @@ class GrantDomain {
                                              stage2::MemoryType::write_back)
                                         .is_ok(),
                    "RAM");
-            ensure(devices.map(domain, GuestFrame{i}, frame.value(), Access::read_write),
+            ensure(devices.map(domain, GuestFrame{i}, frame.value(), Access::read_write) ==
+                       grants::Mirrored::done,
                    "RAM of devices");
         }
         ensure(domain.memory_map().push_back(

@@ -55,10 +55,16 @@ TEST(Console, carries_text_both_ways) {
     text += "end";
     for (usize i = 0; i < text.size(); ++i)
         world.put(0x9000 + i, text[i]);
-    EXPECT_EQ(world.call(__HYPERVISOR_console_io, {CONSOLEIO_write, text.size(), 0x9000}), 0);
+    EXPECT_EQ(world.call_whole(__HYPERVISOR_console_io, {CONSOLEIO_write, text.size(), 0x9000}), 0);
     EXPECT_EQ(world.machine.console, text);
-    EXPECT_EQ(world.call(__HYPERVISOR_console_io, {CONSOLEIO_write, ~u64{0}, 0x9000}), -XEN_EINVAL);
+    EXPECT_EQ(world.parts, 3u) << "the guest takes interrupts after 128 bytes";
+    world.machine.console.clear();
+    EXPECT_EQ(world.call_whole(__HYPERVISOR_console_io, {CONSOLEIO_write, ~u64{0}, 0x9000}),
+              -XEN_EFAULT);
+    EXPECT_EQ(world.machine.console.size(), AbiWorld::ram_bytes - 0x9000);
     world.machine.typed = "ls\n";
+    EXPECT_EQ(world.call(__HYPERVISOR_console_io, {CONSOLEIO_read, u64{1} << 31, 0xa000}),
+              -XEN_E2BIG);
     EXPECT_EQ(world.call(__HYPERVISOR_console_io, {CONSOLEIO_read, 2, 0xa000}), 2);
     EXPECT_EQ(world.get<u8>(0xa001), 's');
     EXPECT_EQ(world.call(__HYPERVISOR_console_io, {CONSOLEIO_read, 16, 0xa000}), 1);
@@ -163,6 +169,72 @@ TEST(Multicall, goes_on_later_after_a_part_and_ends_where_memory_does) {
     EXPECT_EQ(result(98), i64{page_size});
     EXPECT_EQ(result(99), -XEN_ENOSYS);
     EXPECT_EQ(world.call(__HYPERVISOR_multicall, {AbiWorld::ram_bytes - 64, ~u64{0}}), -XEN_EFAULT);
+}
+
+// One entry of many parts, or many of them, keep the CPU no longer than one part.
+TEST(Multicall, of_long_operations_is_as_interruptible_as_they_are) {
+    AbiWorld world;
+    constexpr u64 list = 0x10000;
+    constexpr u64 batch = 0x20000;
+    constexpr u64 copies = 500;
+    for (u64 i = 0; i < copies; ++i) {
+        gnttab_copy copy{};
+        copy.source.domid = copy.dest.domid = DOMID_SELF;
+        copy.source.u.gmfn = copy.dest.u.gmfn = 0x9;
+        copy.status = 77;
+        world.put(batch + i * sizeof(copy), copy);
+    }
+    for (u64 i = 0; i < 3; ++i) {
+        multicall_entry entry{};
+        entry.op = __HYPERVISOR_grant_table_op;
+        entry.args[0] = GNTTABOP_copy;
+        entry.args[1] = batch + i * (copies / 4) * sizeof(gnttab_copy);
+        entry.args[2] = copies / 2;
+        entry.result = 77;
+        world.put(list + i * sizeof(entry), entry);
+    }
+    EXPECT_EQ(world.call_whole(__HYPERVISOR_multicall, {list, 3}), 0);
+    EXPECT_GE(world.parts, 3 * (copies / 2 / 64));
+    for (u64 i = 0; i < 3; ++i)
+        EXPECT_EQ(world.get<multicall_entry>(list + i * sizeof(multicall_entry)).result, 0u);
+    for (u64 i = 0; i < copies; ++i)
+        EXPECT_EQ(world.get<gnttab_copy>(batch + i * sizeof(gnttab_copy)).status, GNTST_okay) << i;
+}
+
+TEST(Multicall, carries_the_result_of_an_operation_of_many_parts) {
+    AbiWorld world;
+    constexpr u64 pages = 0x9000;
+    constexpr u64 first = 0x20;
+    for (u64 i = 0; i < 20; ++i)
+        world.put(pages + i * 8, first + i);
+    xen_memory_reservation request{};
+    request.nr_extents = 20;
+    request.domid = DOMID_SELF;
+    // SAFETY: a guest's address in a field that is a pointer.
+    request.extent_start.p = reinterpret_cast<xen_pfn_t*>(pages);
+    world.put(0x8000, request);
+    multicall_entry entry{};
+    entry.op = __HYPERVISOR_memory_op;
+    entry.args[0] = XENMEM_decrease_reservation;
+    entry.args[1] = 0x8000;
+    world.put(0x10000, entry);
+    EXPECT_EQ(world.call_whole(__HYPERVISOR_multicall, {0x10000, 1}), 0);
+    EXPECT_EQ(world.get<multicall_entry>(0x10000).result, 20u);
+    EXPECT_EQ(world.state->balloon.current(), test::HostMemory::domain_frames - 20);
+}
+
+TEST(SetUp, that_runs_out_of_memory_keeps_nothing) {
+    for (u64 have = 0;; ++have) {
+        AbiWorld world;
+        abi::DomainState state;
+        world.memory.allocations_left = have;
+        const u64 before = world.memory.allocated - world.memory.released;
+        if (world.xen.set_up(world.guest, state, world.memory)) {
+            EXPECT_GT(have, 1u);
+            break;
+        }
+        EXPECT_EQ(world.memory.allocated - world.memory.released, before) << have;
+    }
 }
 
 TEST(Grants, answer_sizes_and_version_one) {

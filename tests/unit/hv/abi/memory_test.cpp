@@ -88,6 +88,24 @@ TEST_F(Memory, the_map_is_the_builders) {
     EXPECT_EQ(world.call_with(__HYPERVISOR_memory_op, XENMEM_memory_map, request), -XEN_EFAULT);
 }
 
+TEST_F(Memory, extents_are_single_pages) {
+    world.put(0x9000, u64{0x20});
+    xen_memory_reservation request{};
+    request.nr_extents = 1;
+    request.extent_order = 1;
+    request.domid = DOMID_SELF;
+    // SAFETY: a guest's address in a field that is a pointer.
+    request.extent_start.p = reinterpret_cast<xen_pfn_t*>(0x9000);
+    for (const u64 operation : {u64{XENMEM_decrease_reservation}, u64{XENMEM_populate_physmap}})
+        EXPECT_EQ(world.call_with(__HYPERVISOR_memory_op, operation, request), 0) << "of one";
+    EXPECT_EQ(host_frame(0x20), HostMemory::first_domain_frame + 0x20);
+    EXPECT_EQ(host_frame(0x21), HostMemory::first_domain_frame + 0x21);
+    request.extent_order = 0;
+    EXPECT_EQ(world.call_with(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, request), 1);
+    EXPECT_EQ(host_frame(0x20), std::nullopt);
+    EXPECT_EQ(host_frame(0x21), HostMemory::first_domain_frame + 0x21);
+}
+
 TEST_F(Memory, reservations_count_frames) {
     EXPECT_EQ(world.call(__HYPERVISOR_memory_op, {XENMEM_maximum_ram_page}),
               i64{HostMemory::domain_frames});

@@ -102,6 +102,16 @@ TEST_F(Balloon, a_frame_that_devices_may_still_reach_is_given_to_nobody) {
     EXPECT_EQ(a.frame(5), std::nullopt);
 }
 
+TEST_F(Balloon, a_frame_that_devices_may_have_seen_is_given_to_nobody) {
+    a.balloon.set_maximum(100);
+    const u64 free = host.frames.counts().free;
+    devices.silent = true;
+    EXPECT_FALSE(a.balloon.populate(GuestFrame{hole}).is_ok());
+    devices.silent = false;
+    EXPECT_EQ(host.frames.counts().free, free - 1);
+    EXPECT_EQ(a.frame(hole), std::nullopt);
+}
+
 /// Fails the Nth allocation or DMA change for N = 0, 1, ... until everything succeeds; after every
 /// failure nothing is half done.
 TEST(FaultSweep, every_failure_leaves_frames_and_pins_balanced) {

@@ -242,6 +242,18 @@ TEST_F(Grants, a_pin_that_devices_may_still_need_is_kept) {
     host.frames.unpin(*a.frame(5));
 }
 
+TEST_F(Grants, a_page_that_devices_may_have_seen_stays_pinned) {
+    a.grant(9, 2, 5);
+    devices.silent = true;
+    EXPECT_EQ(error(map(b, hole, a, 9)), GrantError::no_device_space);
+    devices.silent = false;
+    EXPECT_EQ(b.frame(hole), std::nullopt);
+    EXPECT_EQ(a.grants.entries_in_use(), 1u) << "teardown waits";
+    EXPECT_EQ(host.pins(), 1u);
+    // For this test's own end.
+    host.frames.unpin(*a.frame(5));
+}
+
 TEST_F(Grants, the_end_of_the_mapper_gives_everything_back) {
     for (u32 i = 0; i < 200; ++i) {
         a.grant(i, 2, i % test::GrantDomain::ram);

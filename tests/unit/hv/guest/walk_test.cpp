@@ -161,7 +161,13 @@ TEST_F(WalkTest, DeviceMemoryAndRightsOfStageTwoAreRespected) {
                                   Bytes{page_size},
                                   Access::read_write,
                                   stage2::MemoryType::uncached));
-    ASSERT_TRUE(machine.table.protect(GuestPhysical{0x9000}, Bytes{page_size}, Access::read));
+    const HostPhysical there = machine.table.translate(GuestPhysical{0x9000})->address;
+    ASSERT_TRUE(machine.table.unmap_page(GuestPhysical{0x9000}, there));
+    ASSERT_TRUE(machine.table.map(GuestPhysical{0x9000},
+                                  there,
+                                  Bytes{page_size},
+                                  Access::read,
+                                  stage2::MemoryType::write_back));
     std::array<u8, 4> out{};
     EXPECT_EQ(machine.memory.read(GuestPhysical{0x80'0000}, out).error(), MemoryError::not_memory);
     EXPECT_EQ(machine.memory.write(GuestPhysical{0x9000}, out).error(), MemoryError::forbidden);

@@ -93,43 +93,77 @@ TEST_F(PageTableTest, RefusesBadRanges) {
     EXPECT_EQ(map(0, 0, 8 * m), std::nullopt);
     EXPECT_EQ(map(8 * m - 4 * k, 0, 8 * k), Error::already_mapped);
     EXPECT_FALSE(table.translate(GuestPhysical{8 * m}));
-    EXPECT_EQ(table.unmap(GuestPhysical{8 * m - 4 * k}, Bytes{8 * k}).error(), Error::not_mapped);
-    EXPECT_TRUE(table.translate(GuestPhysical{8 * m - 4 * k}));
+    const auto unmap = [&](u64 guest, u64 host) {
+        const auto done = table.unmap_page(GuestPhysical{guest}, HostPhysical{host});
+        return done ? std::nullopt : std::optional{done.error()};
+    };
+    EXPECT_EQ(unmap(8 * m, 8 * m), Error::not_mapped);
+    EXPECT_EQ(unmap(4 * m, 5 * m), Error::not_mapped) << "another page is there";
+    EXPECT_EQ(unmap(4 * m + 1, 4 * m + 1), Error::misaligned);
+    EXPECT_EQ(unmap(u64{1} << 48, 0), Error::out_of_range);
+    EXPECT_TRUE(table.translate(GuestPhysical{4 * m}));
 }
 
-TEST_F(PageTableTest, UnmapGivesTheTablesBack) {
-    ASSERT_TRUE(table.map(GuestPhysical{4 * k},
-                          HostPhysical{8 * k},
-                          Bytes{2 * g},
-                          Access::all,
-                          MemoryType::write_back));
-    EXPECT_GT(table.tables(), 1000u);
-    ASSERT_TRUE(table.unmap(GuestPhysical{4 * k}, Bytes{2 * g}));
-    EXPECT_EQ(table.tables(), 1u);
-    EXPECT_EQ(tables.live(), 1u);
-}
-
-TEST_F(PageTableTest, SplitAndMergeAreInverse) {
+TEST_F(PageTableTest, UnmappingAPageSplitsTheLargeOneItIsIn) {
     ASSERT_TRUE(table.map(
-        GuestPhysical{0}, HostPhysical{g}, Bytes{g}, Access::all, MemoryType::write_back));
+        GuestPhysical{0}, HostPhysical{g}, Bytes{g}, Access::read, MemoryType::write_back));
     const u64 before = table.tables();
-    ASSERT_TRUE(table.protect(GuestPhysical{5 * m + 4 * k}, Bytes{4 * k}, Access::read));
+    const u64 losses = table.losses();
+    ASSERT_TRUE(table.unmap_page(GuestPhysical{5 * m + 4 * k}, HostPhysical{g + 5 * m + 4 * k}));
     EXPECT_EQ(table.tables(), before + 2);
-    EXPECT_FALSE(hardware_walk(tables, table.root(), 5 * m + 4 * k)->writable);
-    EXPECT_TRUE(hardware_walk(tables, table.root(), 5 * m + 8 * k)->writable);
-    table.merge(GuestPhysical{0}, Bytes{g});
-    EXPECT_EQ(table.tables(), before + 2) << "unequal rights must not merge";
-    ASSERT_TRUE(table.protect(GuestPhysical{5 * m + 4 * k}, Bytes{4 * k}, Access::all));
-    table.merge(GuestPhysical{0}, Bytes{g});
-    EXPECT_EQ(table.tables(), before);
-    EXPECT_EQ(hardware_walk(tables, table.root(), 5 * m)->page_bytes, g);
+    EXPECT_GT(table.losses(), losses);
+    for (u64 at = 0; at < g; at += m / 2) {
+        const auto walked = hardware_walk(tables, table.root(), at);
+        ASSERT_TRUE(walked);
+        EXPECT_EQ(walked->host, g + at);
+        EXPECT_FALSE(walked->writable);
+    }
+    EXPECT_TRUE(hardware_walk(tables, table.root(), 5 * m));
+    EXPECT_FALSE(hardware_walk(tables, table.root(), 5 * m + 4 * k));
+    EXPECT_TRUE(hardware_walk(tables, table.root(), 5 * m + 8 * k));
+    ASSERT_TRUE(table.unmap_page(GuestPhysical{5 * m}, HostPhysical{g + 5 * m}));
+    EXPECT_EQ(table.tables(), before + 2) << "split once";
+}
+
+TEST(PageTable, TheEndGivesEveryTableBack) {
+    TestTables tables;
+    {
+        PageTable table{Layout{Format::nested_pages, LargestPage::size_1g}, tables};
+        ASSERT_TRUE(table.initialise());
+        ASSERT_TRUE(table.map(GuestPhysical{4 * k},
+                              HostPhysical{8 * k},
+                              Bytes{2 * g},
+                              Access::all,
+                              MemoryType::write_back));
+        EXPECT_GT(tables.live(), 1000u);
+    }
+    EXPECT_EQ(tables.live(), 0u);
+}
+
+// Another CPU may be in the middle of a walk through any table that was ever linked.
+TEST_F(PageTableTest, AFailedMapReleasesNoTable) {
+    for (const usize n : {0u, 1u}) {
+        tables.allocations_left = n;
+        EXPECT_FALSE(table.map(GuestPhysical{g},
+                               HostPhysical{4 * k},
+                               Bytes{4 * k},
+                               Access::all,
+                               MemoryType::write_back));
+        EXPECT_EQ(tables.released, 0u);
+    }
+    tables.allocations_left = ~usize{0};
+    table.set_table_limit(table.tables());
+    EXPECT_FALSE(table.map(
+        GuestPhysical{8 * g}, HostPhysical{0}, Bytes{4 * k}, Access::all, MemoryType::write_back));
+    EXPECT_EQ(tables.released, 0u);
 }
 
 TEST_F(PageTableTest, EveryFailedAllocationLeavesTheTranslationAsItWas) {
     ASSERT_TRUE(table.map(
         GuestPhysical{0}, HostPhysical{g}, Bytes{g}, Access::all, MemoryType::write_back));
     for (usize n = 0;; ++n) {
-        tables.allocations_left = n;
+        // Tables of a failed attempt stay: count on from them.
+        tables.allocations_left = n == 0 ? 0 : 1;
         const auto mapped = table.map(GuestPhysical{3 * g - 4 * k},
                                       HostPhysical{4 * k},
                                       Bytes{6 * m},
@@ -138,22 +172,24 @@ TEST_F(PageTableTest, EveryFailedAllocationLeavesTheTranslationAsItWas) {
         if (mapped)
             break;
         EXPECT_EQ(mapped.error(), Error::out_of_frames);
+        for (u64 at = 2 * g; at < 4 * g; at += m)
+            EXPECT_FALSE(table.translate(GuestPhysical{at}));
         EXPECT_FALSE(table.translate(GuestPhysical{3 * g - 4 * k}));
-        EXPECT_EQ(table.tables(), 2u);
-        EXPECT_EQ(tables.live(), 2u);
+        EXPECT_EQ(table.tables(), 2u + n);
+        EXPECT_EQ(tables.live(), 2u + n);
     }
     for (usize n = 0;; ++n) {
-        tables.allocations_left = n;
-        const auto unmapped = table.unmap(GuestPhysical{4 * k}, Bytes{4 * m});
+        tables.allocations_left = n == 0 ? 0 : 1;
+        const auto unmapped = table.unmap_page(GuestPhysical{4 * k}, HostPhysical{g + 4 * k});
         if (unmapped)
             break;
         EXPECT_EQ(unmapped.error(), Error::out_of_frames);
         for (u64 at = 0; at < g; at += m / 2)
             EXPECT_EQ(hardware_walk(tables, table.root(), at)->host, g + at);
+        EXPECT_TRUE(table.translate(GuestPhysical{4 * k}));
     }
     EXPECT_TRUE(table.translate(GuestPhysical{0}));
-    EXPECT_FALSE(table.translate(GuestPhysical{4 * m}));
-    EXPECT_TRUE(table.translate(GuestPhysical{4 * m + 4 * k}));
+    EXPECT_FALSE(table.translate(GuestPhysical{4 * k}));
 }
 
 TEST(ExtendedPages, TranslateToo) {

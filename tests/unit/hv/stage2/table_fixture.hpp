@@ -28,6 +28,7 @@ class TestTables final : public TableMemory {
         ASSERT_NE(pages_.at(frame.raw() - first), nullptr);
         pages_[frame.raw() - first].reset();
         --live_;
+        ++released;
     }
     TablePage page(HostFrame frame) override {
         const auto& page = pages_.at(frame.raw() - first);
@@ -38,6 +39,7 @@ class TestTables final : public TableMemory {
     [[nodiscard]] usize live() const { return live_; }
 
     usize allocations_left = ~usize{0};
+    usize released{};
 
   private:
     static constexpr u64 first = 0x100;

@@ -8,11 +8,16 @@
 
 namespace ravelin::hv::grants {
 
+enum class Mirrored : u8 {
+    done,
+    refused, ///< nothing has changed
+    unknown, ///< nothing is mapped, but a device might reach the frame: it stays what it is
+};
+
 class DmaMirror {
   public:
-    /// The domain's devices reach `frame` at `at` when this returns true; nothing has changed when
-    /// it returns false. Any CPU.
-    [[nodiscard]] virtual bool
+    /// Lets the domain's devices reach `frame` at `at`. Any CPU.
+    [[nodiscard]] virtual Mirrored
     map(const domain::Domain& domain, GuestFrame at, HostFrame frame, Access access) = 0;
     /// No device of the domain reaches anything at `at` when this returns true: every unit has
     /// forgotten it. After false a device might still, and the frame stays what it is. Any CPU.

@@ -6,7 +6,6 @@
 // trusts its TableMemory and nothing of the guest.
 #pragma once
 
-#include <base/fixed_vector.hpp>
 #include <base/lock.hpp>
 #include <base/table_memory.hpp>
 #include <base/types.hpp>
@@ -33,7 +32,7 @@ enum class Error : u8 {
     misaligned,         ///< an address or size is not a multiple of 4 KiB, or the size is zero
     out_of_range,       ///< beyond the 48 bits a four-level table translates
     already_mapped,     ///< map() over something mapped
-    not_mapped,         ///< unmap() or protect() of a hole
+    not_mapped,         ///< unmap_page() of something else, or of a hole
     unsupported_rights, ///< rights without read: the AMD format cannot say that
 };
 
@@ -45,7 +44,7 @@ struct Translation {
     MemoryType type;
 };
 
-/// Called before a table that hardware may still walk is released, and after rights shrink.
+/// Called after rights shrink, and before the tables go.
 class Invalidator {
   public:
     virtual void invalidate() = 0;
@@ -63,8 +62,8 @@ class StoreObserver {
     ~StoreObserver() = default;
 };
 
-/// Writers take the table's lock; translate() is safe beside a map() or a split, and beside an
-/// unmap() as long as the caller keeps retired tables alive through the Invalidator.
+/// Writers take the table's lock; translate() is safe beside them on any CPU, because no table goes
+/// before the whole does.
 class PageTable {
   public:
     PageTable(Layout layout, TableMemory& memory, StoreObserver* observer = nullptr);
@@ -81,20 +80,12 @@ class PageTable {
     void set_invalidator(Invalidator* invalidator) { invalidator_ = invalidator; }
 
     /// Maps [guest, guest + size) to [host, host + size) with the largest pages that fit. On an
-    /// error nothing is mapped.
+    /// error nothing is mapped; empty tables may stay.
     [[nodiscard]] Status<Error>
     map(GuestPhysical guest, HostPhysical host, Bytes size, Access access, MemoryType type);
-    /// Removes [guest, guest + size), splitting large pages at its ends. On an error every address
-    /// translates as before.
-    [[nodiscard]] Status<Error> unmap(GuestPhysical guest, Bytes size);
-    /// Removes one 4 KiB page, if it is `host` that it maps; not_mapped if not. Tables stay until
-    /// the whole table goes: other CPUs may be walking them.
+    /// Removes one 4 KiB page, if it is `host` that it maps; not_mapped if not. Splits the large
+    /// page it is in.
     [[nodiscard]] Status<Error> unmap_page(GuestPhysical guest, HostPhysical host);
-    /// Changes rights of [guest, guest + size), under the rules of unmap().
-    [[nodiscard]] Status<Error> protect(GuestPhysical guest, Bytes size, Access access);
-    /// Replaces tables that map contiguous memory with equal rights, inside the range, by larger
-    /// pages.
-    void merge(GuestPhysical guest, Bytes size);
 
     [[nodiscard]] std::optional<Translation> translate(GuestPhysical guest) const;
     /// translate() for what every hypercall does: the host address, if it is RAM with these rights.
@@ -122,14 +113,10 @@ class PageTable {
     };
     [[nodiscard]] Status<Error> check(GuestPhysical guest, Bytes size) const;
     [[nodiscard]] bool all_unmapped(HostFrame table, unsigned level, Range range) const;
-    [[nodiscard]] bool all_mapped(HostFrame table, unsigned level, Range range) const;
     [[nodiscard]] Status<Error>
     map_in(HostFrame table, unsigned level, Range range, u64 host, Access access, MemoryType type);
-    [[nodiscard]] Status<Error> split_at(u64 address);
-    void unmap_in(HostFrame table, unsigned level, Range range);
-    void protect_in(HostFrame table, unsigned level, Range range, Access access);
-    void merge_in(HostFrame table, unsigned level, Range range);
-    [[nodiscard]] std::optional<u64> merged(HostFrame table, unsigned level) const;
+    [[nodiscard]] Result<HostFrame, Error> split_down(u64 address);
+    void clear_leaves(HostFrame table, unsigned level, Range range);
     void release_in(HostFrame table, unsigned level);
 
     [[nodiscard]] u64* slot(HostFrame table, u64 index) const;
@@ -137,7 +124,6 @@ class PageTable {
     [[nodiscard]] u64 load(HostFrame table, u64 index) const;
     void store(HostFrame table, u64 index, u64 value);
     [[nodiscard]] Result<HostFrame, Error> new_table();
-    void retire(HostFrame table);
     void flush();
 
     Layout layout_;
@@ -150,7 +136,6 @@ class PageTable {
     u64 tables_{};
     u64 limit_{~u64{0}};
     mutable SpinLock lock_;
-    FixedVector<HostFrame, 64> retired_;
 };
 
 } // namespace ravelin::hv::stage2
