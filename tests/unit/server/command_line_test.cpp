@@ -11,6 +11,7 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 using testing::Not;
 
 const MachineWiring wiring{.serial = 7,
@@ -33,6 +34,16 @@ TEST(CommandLine, ModuleWithBlankInItsPathIsRefused) {
     MachineConfig config;
     config.boot = DirectKernel{"/k", "", {{"/a b", "name"}}};
     EXPECT_THROW(static_cast<void>(command_line(config, wiring)), ServerError);
+}
+
+TEST(CommandLine, NativeKernelHasItsRamdiskOrNone) {
+    MachineConfig config;
+    config.processor = "EPYC,-svm";
+    config.boot = NativeKernel{"/b/vmlinux", "quiet", "/b/initrd"};
+    EXPECT_THAT(command_line(config, wiring),
+                IsSupersetOf({"/b/vmlinux", "quiet", "-initrd", "/b/initrd", "EPYC,-svm"}));
+    config.boot = NativeKernel{"/b/small.elf", "", {}};
+    EXPECT_THAT(command_line(config, wiring), Not(Contains("-initrd")));
 }
 
 TEST(CommandLine, UefiUsesPrivateVariables) {

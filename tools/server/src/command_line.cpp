@@ -64,6 +64,16 @@ void add_boot(Arguments& arguments, const DirectKernel& direct, const MachineWir
         add(arguments, {"-initrd", modules});
 }
 
+void add_boot(Arguments& arguments, const NativeKernel& native, const MachineWiring&) {
+    add(arguments,
+        {"-kernel",
+         std::filesystem::absolute(native.kernel).string(),
+         "-append",
+         native.command_line});
+    if (!native.ramdisk.empty())
+        add(arguments, {"-initrd", std::filesystem::absolute(native.ramdisk).string()});
+}
+
 void add_clock(Arguments& arguments, Clock clock) {
     switch (clock) {
     case Clock::deterministic:
@@ -104,9 +114,8 @@ Arguments command_line(const MachineConfig& config, const MachineWiring& wiring)
          "q35,kernel-irqchip=split",
          "-accel",
          "tcg,thread=single",
-         // No RDTSCP and MONITOR: TCG intercepts them wrongly.
          "-cpu",
-         "EPYC,-monitor,-rdtscp",
+         config.processor,
          "-smp",
          number(config.processors),
          "-m",

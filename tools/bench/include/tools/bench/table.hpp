@@ -1,17 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// The figures of a benchmark run, read from what Ravelin and the benchmark guest say on the
-// console, beside their limits. A figure that is missing is a failure: nothing is left out
-// silently.
+// The figures of the benchmark's runs, read from what Ravelin, the guests and the native system say
+// on their consoles, beside their limits. A figure that is missing is a failure: nothing is left
+// out silently.
 #pragma once
 
 #include <base/int.hpp>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace ravelin::bench {
+
+/// The machines that are booted, one after the other.
+enum class Run : u8 {
+    exits,  ///< Ravelin with the small guest that measures exits and grants
+    native, ///< stock Linux without Ravelin
+    guest,  ///< the same Linux as Ravelin's only guest
+};
+inline constexpr std::size_t run_count = 3;
+
+/// What each said.
+class Consoles {
+  public:
+    [[nodiscard]] std::string& operator[](Run run) { return text_.at(static_cast<usize>(run)); }
+    [[nodiscard]] std::string_view operator[](Run run) const {
+        return text_.at(static_cast<usize>(run));
+    }
+
+  private:
+    std::array<std::string, run_count> text_;
+};
 
 struct Figure {
     std::string_view title;
@@ -21,19 +42,36 @@ struct Figure {
     std::string_view before;
     /// A text that the number's line must hold as well; empty: none.
     std::string_view on_line{};
+    Run run{Run::exits};
+    /// Less is impossible and shows that something else was measured.
+    u64 least{0};
+    /// For a figure that is not one number of one console.
+    std::optional<u64> (*compute)(const Consoles& consoles){nullptr};
+};
+
+/// What the same system needs as a guest beyond what it needs natively.
+struct Comparison {
+    std::string_view title;
+    std::string_view before;  ///< as in Figure, on the consoles of `native` and `guest`
+    std::optional<i64> limit; ///< at most, in hundredths of a percent
 };
 
 /// What is measured, in the table's order.
 [[nodiscard]] const std::vector<Figure>& figures();
+[[nodiscard]] const std::vector<Comparison>& comparisons();
 
-/// The last number that the console says for a figure.
-[[nodiscard]] std::optional<u64> read_figure(std::string_view console, const Figure& figure);
+/// The last number that the console says behind `before`, on a line that holds `on_line` too.
+[[nodiscard]] std::optional<u64>
+read_number(std::string_view console, std::string_view before, std::string_view on_line = {});
+[[nodiscard]] std::optional<u64> read_figure(const Consoles& consoles, const Figure& figure);
+/// How much more the guest needs, in hundredths of a percent of what the native system does.
+[[nodiscard]] std::optional<i64> excess(const Consoles& consoles, const Comparison& comparison);
 
 struct Table {
     std::string text;
     unsigned exceeded; ///< limits
     unsigned missing;  ///< figures
 };
-[[nodiscard]] Table make_table(std::string_view console);
+[[nodiscard]] Table make_table(const Consoles& consoles);
 
 } // namespace ravelin::bench

@@ -37,6 +37,13 @@ struct DirectKernel {
     std::vector<Module> modules;
 };
 
+/// QEMU itself loads a PVH ELF, without Ravelin: what a guest is compared with.
+struct NativeKernel {
+    std::filesystem::path kernel;
+    std::string command_line;
+    std::filesystem::path ramdisk; ///< empty: none
+};
+
 /// Where virtual time comes from. `deterministic`: one tick an instruction, idle time skipped:
 /// benchmarks with one CPU and nothing from outside. `steady`: one tick an instruction, idle time
 /// waited out: for one CPU that talks to the outside. `real`: the host's time.
@@ -54,7 +61,9 @@ struct Forward {
 };
 
 struct MachineConfig {
-    std::variant<UefiDisk, BiosIso, DirectKernel> boot;
+    std::variant<UefiDisk, BiosIso, DirectKernel, NativeKernel> boot;
+    /// QEMU's -cpu. No RDTSCP and MONITOR: TCG intercepts them wrongly.
+    std::string processor{"EPYC,-monitor,-rdtscp"};
     unsigned memory_mib{2048};
     unsigned processors{1};
     Clock clock{Clock::steady};
