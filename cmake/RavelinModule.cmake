@@ -14,6 +14,8 @@ set(RAVELIN_ALLOWED_attest base wire crypto evidence policy)
 # tools/: hosted, a folder each, any module.
 set(RAVELIN_ALLOWED_server base wire crypto iommu policy tboot-glue vtpm attest)
 set(RAVELIN_ALLOWED_image base wire crypto iommu policy tboot-glue vtpm attest server)
+set(RAVELIN_ALLOWED_tboot base crypto wire)
+set(RAVELIN_ALLOWED_txt base crypto wire server tboot)
 set(RAVELIN_ALLOWED_demo base server image)
 set(RAVELIN_ALLOWED_bench base)
 set(RAVELIN_ALLOWED_run base server image kernel manifest)

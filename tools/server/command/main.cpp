@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ravelin-server: manufactures TPMs and runs emulated servers from the shell, with the console on
 // the terminal.
+#include "txt.hpp"
+
 #include <tools/server/error.hpp>
 #include <tools/server/machine.hpp>
 #include <tools/server/relay.hpp>
@@ -132,7 +134,12 @@ int main(int argc, char** argv) try {
     CLI::App* relay_command = app.add_subcommand("relay", "join stdin and stdout to a TCP port");
     relay_command->add_option("port", port)->required();
 
+    int status = 0;
+    add_txt(app, status);
+
     CLI11_PARSE(app, argc, argv);
+    if (app.got_subcommand("txt"))
+        return status;
     if (relay_command->parsed()) {
         relay(port);
         return 0;

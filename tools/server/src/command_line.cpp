@@ -106,7 +106,11 @@ void add_network(Arguments& arguments, const MachineConfig& config, const Machin
 } // namespace
 
 Arguments command_line(const MachineConfig& config, const MachineWiring& wiring) {
-    Arguments arguments{"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot"};
+    Arguments arguments{"qemu-system-x86_64", "-nodefaults", "-no-user-config"};
+    if (config.reset == Reset::ends)
+        add(arguments, {"-no-reboot"});
+    if (config.power_on == PowerOn::waits)
+        add(arguments, {"-S"});
     add(arguments,
         {"-display",
          "none",
@@ -120,6 +124,13 @@ Arguments command_line(const MachineConfig& config, const MachineWiring& wiring)
          number(config.processors),
          "-m",
          number(config.memory_mib)});
+    if (config.memory_file)
+        add(arguments,
+            {"-object",
+             "memory-backend-file,id=ram,share=on,size=" + number(config.memory_mib) +
+                 "M,mem-path=/dev/fd/" + number(static_cast<unsigned long>(*config.memory_file)),
+             "-machine",
+             "memory-backend=ram"});
     add_clock(arguments, config.clock);
     if (config.iommu == Iommu::present)
         add(arguments, {"-device", "intel-iommu,intremap=on,caching-mode=off,aw-bits=48"});

@@ -37,6 +37,10 @@ Machine::Machine(const MachineConfig& config, SoftwareTpm* tpm, Console::Echo ec
     options.inherited = {wiring.serial, wiring.monitor};
     if (wiring.tpm)
         options.inherited.push_back(*wiring.tpm);
+    if (config.memory_file)
+        options.inherited.push_back(*config.memory_file);
+    options.inherited.insert(
+        options.inherited.end(), config.extra_descriptors.begin(), config.extra_descriptors.end());
     options.output = directory_.path() / "qemu.log";
     qemu_ = std::make_unique<Process>(options);
     console_ =
@@ -57,26 +61,34 @@ std::string Machine::read_monitor_line() {
     return line;
 }
 
-std::string Machine::monitor(const std::string& command) {
-    const auto execute = [this](const nlohmann::json& request) {
-        const std::string text = request.dump() + "\n";
-        const std::vector<u8> bytes{text.begin(), text.end()};
-        write_all(monitor_, bytes);
-        while (true) {
-            nlohmann::json reply = nlohmann::json::parse(read_monitor_line());
-            if (reply.contains("error"))
-                throw ServerError{"QEMU's monitor: " + reply["error"].dump()};
-            if (reply.contains("return"))
-                return reply["return"];
-        }
-    };
+std::string Machine::exchange(const std::string& request) {
+    const std::string text = request + "\n";
+    const std::vector<u8> bytes{text.begin(), text.end()};
+    write_all(monitor_, bytes);
+    while (true) {
+        const nlohmann::json reply = nlohmann::json::parse(read_monitor_line());
+        if (reply.contains("error"))
+            throw ServerError{"QEMU's monitor: " + reply["error"].dump()};
+        if (reply.contains("return"))
+            return reply["return"].dump();
+    }
+}
+
+std::string Machine::execute(const std::string& command, const std::string& arguments) {
+    const std::scoped_lock guard{monitor_lock_};
     if (!monitor_ready_) {
-        execute({{"execute", "qmp_capabilities"}});
+        exchange(R"({"execute":"qmp_capabilities"})");
         monitor_ready_ = true;
     }
-    return execute(
-               {{"execute", "human-monitor-command"}, {"arguments", {{"command-line", command}}}})
-        .get<std::string>();
+    return exchange(
+        nlohmann::json{{"execute", command}, {"arguments", nlohmann::json::parse(arguments)}}
+            .dump());
+}
+
+std::string Machine::monitor(const std::string& command) {
+    const std::string answer =
+        execute("human-monitor-command", nlohmann::json{{"command-line", command}}.dump());
+    return nlohmann::json::parse(answer).get<std::string>();
 }
 
 std::vector<u8> Machine::read_physical(u64 address, std::size_t size) {

@@ -22,6 +22,7 @@ constexpr u32 init = 2;
 constexpr u32 shutdown = 3;
 constexpr u32 set_locality = 5;
 constexpr u32 hash_start = 6;
+constexpr u32 hash_data = 7;
 constexpr u32 hash_end = 8;
 constexpr u32 set_datafd = 16;
 } // namespace control_code
@@ -177,8 +178,42 @@ void SoftwareTpm::power_on() {
     command(control_code::init, flags);
 }
 
+void SoftwareTpm::set_gate(std::function<bool(TpmLocality)> gate) {
+    gate_ = std::move(gate);
+}
+
+void SoftwareTpm::set_on_reset(std::function<void()> listener) {
+    on_reset_ = std::move(listener);
+}
+
+bool SoftwareTpm::admits(TpmLocality locality) const {
+    if (!gate_)
+        return locality_admits(locality, environment_);
+    // Whatever a chipset says, 3 and 4 are its own.
+    return locality.value == 0 || (locality.value <= 2 && gate_(locality));
+}
+
+std::vector<u8> SoftwareTpm::transmit_as_chipset(TpmLocality locality,
+                                                 std::span<const u8> message) {
+    return exchange(locality, message);
+}
+
+void SoftwareTpm::measure_dynamic_root(std::span<const u8> data) {
+    const std::scoped_lock guard{data_lock_};
+    command(control_code::hash_start, {});
+    constexpr std::size_t piece = 2048; // below swtpm's own limit of 4096
+    for (std::size_t offset = 0; offset < data.size(); offset += piece) {
+        const auto part = data.subspan(offset, std::min(piece, data.size() - offset));
+        std::vector<u8> body;
+        append32(body, static_cast<u32>(part.size()));
+        body.insert(body.end(), part.begin(), part.end());
+        command(control_code::hash_data, body);
+    }
+    command(control_code::hash_end, {});
+}
+
 std::vector<u8> SoftwareTpm::transmit(TpmLocality locality, std::span<const u8> message) {
-    if (!locality_admits(locality, environment_)) {
+    if (!admits(locality)) {
         ++refused_;
         return error_response(tpm_rc_locality);
     }
@@ -246,6 +281,10 @@ std::vector<u8> SoftwareTpm::answer(std::span<const u8> request, FileDescriptor 
     case control_code::shutdown:
         // A power-off of one machine: the TPM, and its PCRs, can still be asked.
         return result(0);
+    case control_code::init:
+        if (on_reset_)
+            on_reset_();
+        return control(request);
     default:
         // HASH_START to HASH_END are locality 4: the chipset's own.
         if (code >= control_code::hash_start && code <= control_code::hash_end)

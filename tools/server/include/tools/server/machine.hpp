@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <variant>
@@ -52,6 +53,13 @@ enum class Iommu { absent, present };
 enum class Nic { none, virtio, e1000e };
 /// QEMU's `edu` device, whose DMA engine plays the attacker; its mask is opened to 64 bits.
 enum class DmaAttacker { absent, present };
+/// Whether the machine waits, not one instruction run, for whoever holds its debugger's line.
+enum class PowerOn { runs, waits };
+/// Whether a reset by what runs in the machine ends it or boots it again.
+enum class Reset { ends, boots_again };
+
+/// Without RDTSCP and MONITOR, which TCG intercepts wrongly.
+inline constexpr const char* svm_processor = "EPYC,-monitor,-rdtscp";
 
 /// Connections of the guest to an address of its restricted network reach a TCP port of this host.
 struct Forward {
@@ -71,7 +79,14 @@ struct MachineConfig {
     Nic nic{Nic::none};
     DmaAttacker attacker{DmaAttacker::absent};
     std::vector<Forward> forwards;
+    std::string processor{svm_processor}; ///< QEMU's -cpu
+    PowerOn power_on{PowerOn::runs};
+    Reset reset{Reset::ends};
+    /// A memfd of memory_mib that is the machine's memory: whoever made it sees what the machine
+    /// does.
+    std::optional<int> memory_file;
     std::vector<std::string> extra_arguments;
+    std::vector<int> extra_descriptors; ///< that extra_arguments name
 };
 
 /// What a running machine is connected to: descriptors it inherits, files of its private directory.
@@ -100,8 +115,11 @@ class Machine {
     /// when it did not.
     void wait_for_power_off(std::chrono::milliseconds timeout);
     [[nodiscard]] bool running() { return !qemu_->poll(); }
+    [[nodiscard]] pid_t emulator() const { return qemu_->pid(); }
     /// A command of QEMU's human monitor ("info pci", "info registers"), and its answer.
     std::string monitor(const std::string& command);
+    /// A command of QMP with its arguments, both in JSON; its return value, in JSON.
+    std::string execute(const std::string& command, const std::string& arguments = "{}");
     /// Guest-physical memory of the machine (what Ravelin calls host-physical), as DMA would find
     /// it.
     [[nodiscard]] std::vector<u8> read_physical(u64 address, std::size_t size);
@@ -110,8 +128,10 @@ class Machine {
 
   private:
     std::string read_monitor_line();
+    std::string exchange(const std::string& request);
 
     PrivateDirectory directory_;
+    std::mutex monitor_lock_; // one request and its reply
     FileDescriptor monitor_;
     bool monitor_ready_{false};
     std::unique_ptr<Process> qemu_;

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -69,6 +70,17 @@ class SoftwareTpm {
     /// The control channel for a new QEMU; the one before must have ended.
     [[nodiscard]] FileDescriptor plug_in();
     void set_environment(MeasuredEnvironment environment) { environment_ = environment; }
+    /// A chipset that opens and closes localities itself: asked for each command above locality 0,
+    /// from the TPM's thread, in place of the rule above. Set while no machine is plugged in.
+    void set_gate(std::function<bool(TpmLocality)> gate);
+    /// Called, from the TPM's thread, before the TPM is reset: the machine's power-on or reset.
+    void set_on_reset(std::function<void()> listener);
+    /// The chipset's own access, in any locality, past the gate.
+    [[nodiscard]] std::vector<u8> transmit_as_chipset(TpmLocality locality,
+                                                      std::span<const u8> command);
+    /// The dynamic root of trust: _TPM_Hash_Start, _Data and _End at locality 4, which resets PCR
+    /// 17-22 and extends 17 with the digest of `data`. [TPM 2.0 part 1, 34.3]
+    void measure_dynamic_root(std::span<const u8> data);
     /// Powers the TPM on (TPM_Init), for use without a machine; the caller then sends TPM2_Startup.
     void power_on();
     /// Sends a command as software in `locality` would, through the chipset's gate.
@@ -83,6 +95,7 @@ class SoftwareTpm {
     void serve_data();
     std::vector<u8> answer(std::span<const u8> request, FileDescriptor passed);
     std::vector<u8> exchange(TpmLocality locality, std::span<const u8> command);
+    [[nodiscard]] bool admits(TpmLocality locality) const;
     void unplug();
 
     std::optional<Process> swtpm_; // first: it ends last
@@ -93,6 +106,8 @@ class SoftwareTpm {
     std::atomic<u8> guest_locality_{0}; // what QEMU asked for last
     std::atomic<MeasuredEnvironment> environment_{MeasuredEnvironment::closed};
     std::atomic<unsigned> refused_{0};
+    std::function<bool(TpmLocality)> gate_; // both set while nothing is plugged in
+    std::function<void()> on_reset_;
     FileDescriptor qemu_control_;
     FileDescriptor qemu_data_;
     std::thread control_thread_;
