@@ -58,9 +58,6 @@ enum class PowerOn { runs, waits };
 /// Whether a reset by what runs in the machine ends it or boots it again.
 enum class Reset { ends, boots_again };
 
-/// Without RDTSCP and MONITOR, which TCG intercepts wrongly.
-inline constexpr const char* svm_processor = "EPYC,-monitor,-rdtscp";
-
 /// Connections of the guest to an address of its restricted network reach a TCP port of this host.
 struct Forward {
     std::string guest_address;
@@ -79,7 +76,6 @@ struct MachineConfig {
     Nic nic{Nic::none};
     DmaAttacker attacker{DmaAttacker::absent};
     std::vector<Forward> forwards;
-    std::string processor{svm_processor}; ///< QEMU's -cpu
     PowerOn power_on{PowerOn::runs};
     Reset reset{Reset::ends};
     /// A memfd of memory_mib that is the machine's memory: whoever made it sees what the machine
