@@ -155,6 +155,8 @@ Choice choose(CpuId cpu) {
         if (decision.entity == nullptr)
             return Choice{nullptr, decision.until};
         VcpuStorage& vcpu = static_cast<VcpuStorage::Seat*>(decision.entity)->owner;
+        ensure(vcpu.place.load(std::memory_order_relaxed) == VcpuStorage::nowhere,
+               "a vCPU is given to two CPUs");
         vcpu.vcpu.account_for(domain::RunState::running, cpu::Tsc{now});
         vcpu.vcpu.set_on_cpu(true);
         vcpu.place.store(cpu.raw());

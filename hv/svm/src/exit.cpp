@@ -91,6 +91,7 @@ cpu::Exit decode_exit(const ControlArea& control) {
         return cpu::ReflectedExceptionExit{cpu::Exception::undefined_opcode, std::nullopt};
     case ExitCode::nmi:  // taken by the host's handler when GIF was set again
     case ExitCode::init: // likewise: held by the processor until then
+    case ExitCode::iret: // intercepted to look for another interrupt only
         return cpu::ResumeExit{};
     case ExitCode::shutdown:
         return cpu::ShutdownExit{};

@@ -22,6 +22,12 @@ using CpuidNestedPaging = BitFlag<u32, 0>;
 using CpuidXsave = BitFlag<u32, 26>;
 using CpuidPauseFilter = BitFlag<u32, 10>; // 8000_000Ah EDX
 using CpuidPauseThreshold = BitFlag<u32, 12>;
+using CpuidHypervisor = BitFlag<u32, 31>; // 0000_0001h ECX
+
+bool is_tcg() {
+    constexpr u32 tcgt = 0x54474354; // "TCGT", "CGTC", "GTCG"
+    return CpuidHypervisor::get(cpuid(1).ecx) && cpuid(0x4000'0000).ebx == tcgt;
+}
 
 } // namespace
 
@@ -55,7 +61,8 @@ Result<Features, Error> detect() {
                     CpuidPage1Gb::get(extended.edx) ? stage2::LargestPage::size_1g
                                                     : stage2::LargestPage::size_2m,
                     CpuidXsave::get(cpuid(1).ecx),
-                    CpuidPauseFilter::get(svm.edx) && CpuidPauseThreshold::get(svm.edx)};
+                    CpuidPauseFilter::get(svm.edx) && CpuidPauseThreshold::get(svm.edx),
+                    is_tcg()};
 }
 
 Status<Error> Host::enable(TableMemory& frames) {

@@ -105,7 +105,7 @@ void VirtualCpu::set_host(Host& host) {
     if (host_ == &host)
         return;
     // What this CPU keeps of the VMCB is older than the VMCB. [AMD APM vol2 15.15.1]
-    clean_ = 0;
+    vmcb_->control.vmcb_clean = 0;
     asid_generation_ = 0;
     host_ = &host;
 }
@@ -139,7 +139,8 @@ void VirtualCpu::reset_state() {
     set_segment(cpu::SegmentName::tr, {0, 0x8b, 0x67, 0});
     vmcb_->control.eventinj = 0;
     vmcb_->control.interrupt_shadow = 0;
-    clean_ = 0;
+    line_.reset(vmcb_->control);
+    vmcb_->control.vmcb_clean = 0;
     flush_translations(); // they are of the old CR3 and CR0
 }
 
@@ -206,16 +207,16 @@ cpu::Exit VirtualCpu::run(cpu::GeneralRegisters& registers) {
     StateSaveArea& save = vmcb_->save;
     save.rax = registers[cpu::Register::rax];
     save.rsp = registers[cpu::Register::rsp];
-    control.vmcb_clean = clean_;
     if (control.tlb_control != TlbControl::nothing) [[unlikely]]
         host_->flushed();
     svm_world_switch(&registers, vmcb_physical_, host_->saved_state());
     registers[cpu::Register::rax] = save.rax;
     registers[cpu::Register::rsp] = save.rsp;
-    clean_ = all_clean;
+    control.vmcb_clean = all_clean;
     ++counters_.world_switches;
     control.tlb_control = TlbControl::nothing;
     control.eventinj = event_to_redeliver(control.exitintinfo);
+    line_.settle(control);
     const cpu::Exit exit = decode_exit(control);
     if (std::holds_alternative<cpu::InterruptWindowExit>(exit))
         request_interrupt_window(cpu::InterruptWindow::not_wanted);
@@ -292,6 +293,8 @@ bool VirtualCpu::can_take_interrupt() const {
 
 void VirtualCpu::inject_interrupt(Vector vector) {
     ensure(!has_event(), "an interrupt is injected over another event");
+    if (host_->features().repeats_injected)
+        return line_.deliver(vmcb_->control, vector);
     vmcb_->control.eventinj = Event::Vector::of(vector.raw()) |
                               Event::TypeField::of(Event::Type::external_interrupt) |
                               Event::Valid::of(true);
@@ -313,14 +316,7 @@ void VirtualCpu::inject_page_fault(GuestVirtual address, u32 error_code) {
 }
 
 void VirtualCpu::request_interrupt_window(cpu::InterruptWindow window) {
-    u64& interrupt = vmcb_->control.virtual_interrupt;
-    const bool wanted = window == cpu::InterruptWindow::wanted;
-    if (VirtualInterrupt::Irq::get(interrupt) == wanted)
-        return;
-    interrupt = VirtualInterrupt::Irq::set(interrupt, wanted);
-    interrupt = VirtualInterrupt::Priority::set(interrupt, wanted ? 15 : 0);
-    interrupt = VirtualInterrupt::IgnoreTpr::set(interrupt, wanted);
-    touch(Clean::interrupt_control);
+    line_.request_window(vmcb_->control, window);
 }
 
 u8 VirtualCpu::task_priority() const {

@@ -24,6 +24,11 @@ struct Features {
     stage2::LargestPage largest_page;
     bool xsave;
     bool pause_filter; ///< with threshold [AMD APM vol2 15.14.4]
+    /// QEMU's TCG, 7.2 and later: it keeps the vector of an external interrupt that EVENTINJ named
+    /// as the exception its loop is about to deliver, and delivers it once more, wherever the guest
+    /// is, when another thread asks the loop to stop before an exit (helper_vmrun() sets
+    /// exception_index and nobody clears it). Virtual interrupts do not have that.
+    bool repeats_injected;
 };
 
 /// Whether this CPU can run guests. Context: any CPU, long mode.

@@ -6,6 +6,7 @@
 #include <base/table_memory.hpp>
 #include <hv/cpu/virtual_cpu.hpp>
 #include <hv/svm/host.hpp>
+#include <hv/svm/virtual_interrupt.hpp>
 #include <hv/svm/vmcb.hpp>
 
 #include <array>
@@ -53,7 +54,9 @@ class VirtualCpu final : public cpu::VirtualCpu {
     void set_xcr0(u64 value) override;
 
     [[nodiscard]] bool can_take_interrupt() const override;
-    [[nodiscard]] bool has_event() const override { return vmcb_->control.eventinj != 0; }
+    [[nodiscard]] bool has_event() const override {
+        return vmcb_->control.eventinj != 0 || line_.is_on_its_way();
+    }
     [[nodiscard]] bool interrupts_enabled() const override;
     void inject_interrupt(Vector vector) override;
     void inject_exception(cpu::Exception exception, std::optional<u32> error_code) override;
@@ -68,7 +71,7 @@ class VirtualCpu final : public cpu::VirtualCpu {
     [[nodiscard]] const cpu::SwitchCounters& counters() const override { return counters_; }
 
   private:
-    void touch(Clean group) { clean_ &= ~static_cast<u32>(group); }
+    void touch(Clean group) { vmcb_->control.vmcb_clean &= ~u64{static_cast<u32>(group)}; }
     void set_segment(cpu::SegmentName name, const cpu::Segment& value);
     void reset_state();
     void use_asid();
@@ -84,7 +87,7 @@ class VirtualCpu final : public cpu::VirtualCpu {
     u64 xcr0_supported_{1};
     bool has_xsave_{};
     bool loaded_{};
-    u32 clean_{};
+    VirtualInterruptLine line_;
     cpu::SwitchCounters counters_;
 };
 

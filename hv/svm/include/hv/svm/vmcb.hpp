@@ -21,6 +21,7 @@ struct Intercept1 {
     using Rdpmc = BitFlag<u32, 15>;
     using Cpuid = BitFlag<u32, 18>;
     using Rsm = BitFlag<u32, 19>;
+    using Iret = BitFlag<u32, 20>;
     using Invd = BitFlag<u32, 22>;
     using Pause = BitFlag<u32, 23>;
     using Hlt = BitFlag<u32, 24>;
@@ -97,6 +98,7 @@ enum class ExitCode : u64 {
     rdpmc = 0x6f,
     cpuid = 0x72,
     rsm = 0x73,
+    iret = 0x74,
     invd = 0x76,
     pause = 0x77,
     hlt = 0x78,
