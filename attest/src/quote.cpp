@@ -55,7 +55,7 @@ Result<u32, QuoteError> decode_selection(Decoder& decoder) {
 
 /// The key's public point as OpenSSL wants it: 04 ‖ x ‖ y.
 Bytes point_of(std::span<const u8> ak_public) {
-    constexpr usize x = wire::attestation_key::public_prefix.size() + 2;
+    constexpr usize x = wire::attestation_key::prefix_size + 2;
     constexpr usize y = x + 32 + 2;
     Bytes point{4};
     const auto append = [&](usize at) {
@@ -157,7 +157,7 @@ bool signature_holds(std::span<const u8> ak_public,
                      std::span<const u8> message,
                      std::span<const u8> signature) {
     const Bytes der = der_signature(signature);
-    if (der.empty() || !wire::attestation_key::matches(ak_public))
+    if (der.empty() || wire::attestation_key::template_of(ak_public) == nullptr)
         return false;
     const Handle<EVP_PKEY> key = key_of(ak_public);
     const Handle<EVP_MD_CTX> context{EVP_MD_CTX_new()};

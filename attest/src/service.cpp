@@ -135,9 +135,9 @@ HttpResponse Service::begin_enrolment(const std::string& body, Clock::time_point
     const auto key = EndorsementKey::accept(*certificate, *ek_public, manufacturers_);
     if (!key)
         return refuse_enrolment(host, key.error(), now);
-    if (!wire::attestation_key::matches(*ak_public))
+    if (wire::attestation_key::template_of(*ak_public) == nullptr)
         return refuse_enrolment(
-            host, "the attestation key is not of the template of Ravelin's AK-S", now);
+            host, "the attestation key is not of the template of Ravelin's AK-S or AK-D", now);
     const Enrolment enrolment{host, key.value().fingerprint(), *ak_public};
     const auto known = store_.enrolment(host);
     const auto same_key = store_.enrolment_of_key(enrolment.ek_fingerprint);

@@ -4,6 +4,7 @@
 
 #include "hv/machine/local_apic.hpp"
 #include "hv/machine/panic.hpp"
+#include "hv/machine/power.hpp"
 #include "hv/machine/processor.hpp"
 
 #include <array>
@@ -107,7 +108,7 @@ extern "C" void ravelin_interrupt(ravelin::hv::machine::InterruptFrame* frame) {
     using namespace ravelin;
     using namespace ravelin::hv::machine;
     const u8 vector = static_cast<u8>(frame->vector);
-    if (vector == nmi && panicking())
+    if (vector == nmi && (panicking() || ending()))
         halt_this_cpu();
     if (vector < first_external)
         panic(vector < std::size(exception_names) ? exception_names[vector] : "exception", frame);

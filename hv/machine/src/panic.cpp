@@ -5,6 +5,7 @@
 
 #include "hv/machine/console.hpp"
 #include "hv/machine/instructions.hpp"
+#include "hv/machine/power.hpp"
 #include "hv/machine/symbols.hpp"
 
 #include <atomic>
@@ -86,6 +87,8 @@ bool panicking() {
     return has_panicked.load();
 }
 void halt_this_cpu() {
+    if (has_leave())
+        stop_for_the_end();
     halt_for_ever();
 }
 
@@ -104,6 +107,7 @@ void panic(std::string_view what, const InterruptFrame* frame) {
         // SAFETY: the value is only compared with the stacks' bounds before it is followed.
         print_trace(0, reinterpret_cast<u64>(__builtin_frame_address(0)));
     }
+    leave_environment(End::halt);
     log("stopped. The machine does not go on after a failed invariant; reset it.");
     halt_for_ever();
 }

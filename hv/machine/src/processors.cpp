@@ -69,10 +69,15 @@ void write_trampoline(const StartUpEnvironment& environment) {
         page[at + i] = static_cast<u8>(environment.boot_tables.raw() >> (8 * i));
 }
 
-bool start(Processor& cpu, u8 page) {
+bool start(Processor& cpu, const StartUpEnvironment& environment) {
     ravelin_start_stack = cpu.stack_top.raw();
     // SAFETY: the address of a Processor, handed to the CPU it describes.
     ravelin_start_processor = reinterpret_cast<u64>(&cpu);
+    if (environment.wake != nullptr) {
+        environment.wake(cpu.apic_id, environment.page);
+        return answers_within(cpu, answer_wait_microseconds);
+    }
+    const u8 page = static_cast<u8>(environment.page.raw() >> page_shift);
     send_start_up(cpu.apic_id, page);
     if (answers_within(cpu, start_up_wait_microseconds))
         return true;
@@ -115,15 +120,17 @@ u32 start_processors(const StartUpEnvironment& environment) {
         return 0;
     write_trampoline(environment);
     ravelin_start_tables = environment.tables.raw();
-    for (usize i = 1; i < count; ++i)
-        send_init(processors[i].apic_id);
-    wait(init_wait_microseconds);
+    if (environment.wake == nullptr) {
+        for (usize i = 1; i < count; ++i)
+            send_init(processors[i].apic_id);
+        wait(init_wait_microseconds);
+    }
     u32 silent = 0;
     for (usize i = 1; i < count; ++i) {
-        if (!start(processors[i], static_cast<u8>(environment.page.raw() >> page_shift)))
+        if (!start(processors[i], environment))
             ++silent;
         // A late one must not meet the next one's stack.
-        if (!processors[i].online.load())
+        if (environment.wake == nullptr && !processors[i].online.load())
             send_init(processors[i].apic_id);
     }
     set_stop_others(stop_others);

@@ -5,6 +5,7 @@
 
 #include "firmware_tables.hpp"
 #include "lazy.hpp"
+#include "measured.hpp"
 #include "memory.hpp"
 #include "tpm.hpp"
 
@@ -243,9 +244,15 @@ grants::DmaMirror& dma_mirror() {
 }
 
 bool start_dma_protection() {
-    const auto table = firmware_tables().all.find("DMAR");
-    if (!table)
-        return unprotected("the firmware names no VT-d (no DMAR table)");
+    // Under TXT the firmware's own table is not protected from DMA; SINIT's checked copy is.
+    const tboot::Launch* launch = dynamic_launch();
+    const auto table =
+        launch == nullptr
+            ? firmware_tables().all.find("DMAR")
+            : Result<std::span<const u8>, wire::AcpiError>{launch->heap.sinit_mle.dmar};
+    if (!table || table.value().empty())
+        return unprotected(launch == nullptr ? "the firmware names no VT-d (no DMAR table)"
+                                             : "SINIT left no DMAR table");
     if (const auto decoded = wire::decode_dmar(table.value(), dmar); !decoded) {
         log("DMAR: {} at byte {}", wire::text(decoded.error().kind), decoded.error().offset);
         return unprotected("its DMAR table does not decode");
@@ -255,8 +262,9 @@ bool start_dma_protection() {
     if (!find_units() || !deny_everything())
         return false;
     tpm_service().set_dma(wire::DmaState::is_protected);
-    log("DMA protected: {} VT-d unit(s), every device denied, interrupts remapped",
-        dmar.units.size());
+    log("DMA protected: {} VT-d unit(s) {}, every device denied, interrupts remapped",
+        dmar.units.size(),
+        launch == nullptr ? "of the ACPI table" : "of SINIT's DMAR");
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "dma.hpp"
 #include "domains.hpp"
 #include "firmware_tables.hpp"
+#include "measured.hpp"
 #include "memory.hpp"
 #include "processors.hpp"
 #include "refuse.hpp"
@@ -67,6 +68,9 @@ void report_memory() {
     if (!tables)
         refuse("ACPI", text(tables.error()));
     start_tpm(boot_info);
+    end_through_tboot();
+    if (stops_without_dynamic_launch() && tpm_service().verdict().launch() != wire::Launch::drtm)
+        refuse("launch", tpm_service().verdict().reason());
     const wire::DmaState dma =
         start_dma_protection() ? wire::DmaState::is_protected : wire::DmaState::is_unprotected;
     start_other_processors(boot_info, firmware_tables().madt);
@@ -90,9 +94,12 @@ void report_memory() {
     if (!decoded)
         refuse("boot information", text(decoded.error()));
     report_boot_info();
+    look_for_dynamic_launch(boot_info);
     const auto memory = set_up_memory(boot_info);
     if (!memory)
         refuse("memory", text(memory.error()));
+    if (!keep_dynamic_launch_reachable())
+        refuse("memory", "what tboot left could not be mapped");
     set_up_boot_processor(start_machine);
 }
 
@@ -101,6 +108,7 @@ void report_memory() {
 void refuse(std::string_view what, std::string_view why) {
     log("REFUSED: {}: {}", what, why);
     log("no domain was started");
+    machine::leave_environment(machine::End::halt);
     machine::halt_for_ever();
 }
 

@@ -279,6 +279,10 @@ Status<MemorySetupError> map_firmware(HostPhysical start, Bytes size) {
     return map_pages(start, size, mm::Protection::read_only, mm::Cache::write_back);
 }
 
+Status<MemorySetupError> map_shared(HostPhysical start, Bytes size) {
+    return map_pages(start, size, mm::Protection::read_write, mm::Cache::write_back);
+}
+
 std::optional<HostPhysical> start_up_page(const boot::BootInfo& info) {
     constexpr u64 first = page_size; // page 0 holds the BIOS's data
     for (u64 at = first; at < low_memory; at += page_size) {

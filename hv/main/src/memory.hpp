@@ -47,6 +47,10 @@ class FrameTables final : public TableMemory {
 /// Idempotent. Context: boot CPU, before the others run.
 [[nodiscard]] Status<MemorySetupError> map_firmware(HostPhysical start, Bytes size);
 
+/// Makes memory that somebody beside us uses readable and writable, write-back, through the direct
+/// map. Idempotent. Context: boot CPU, before the others run.
+[[nodiscard]] Status<MemorySetupError> map_shared(HostPhysical start, Bytes size);
+
 /// A frame of RAM below 1 MiB that holds nothing of the loader's or the firmware's, for the first
 /// instructions of the other CPUs.
 [[nodiscard]] std::optional<HostPhysical> start_up_page(const boot::BootInfo& info);

@@ -5,6 +5,7 @@
 
 #include "dma.hpp"
 #include "firmware_tables.hpp"
+#include "measured.hpp"
 #include "memory.hpp"
 
 #include <hv/machine/console.hpp>
@@ -169,10 +170,15 @@ void add_windows(builder::PciRoot& root) {
 
 /// A BAR where no device may decode would let a domain reach what is not its own.
 bool decodes_where_devices_may(const vpci::Function& function) {
-    FixedVector<vpci::Reserved, 1 + wire::Mcfg::capacity()> reserved{};
+    FixedVector<vpci::Reserved,
+                1 + wire::Mcfg::capacity() + decltype(tboot::Launch::kept)::capacity()>
+        reserved{};
     ensure(reserved.push_back({HostPhysical{local_devices}, four_gib - local_devices}), "room");
     for (const wire::ConfigurationSpace& space : firmware_tables().mcfg)
         ensure(reserved.push_back({space.base, (space.last_bus + u64{1}) * bus_size}), "room");
+    if (const tboot::Launch* launch = dynamic_launch())
+        for (const tboot::MemoryRange& range : launch->kept)
+            ensure(reserved.push_back({range.start, range.size.raw()}), "room");
     return function.keeps_clear_of(reserved) &&
            std::all_of(function.bars().begin(), function.bars().end(), [](const vpci::Bar& bar) {
                bool is_ram = false;

@@ -2,6 +2,7 @@
 // Bringing CPUs up with what only start-up knows: memory and the firmware's list.
 #include "processors.hpp"
 
+#include "measured.hpp"
 #include "memory.hpp"
 #include "refuse.hpp"
 
@@ -75,8 +76,8 @@ void start_other_processors(const boot::BootInfo& info, const wire::Madt& madt) 
         refuse("CPUs", "no free memory below 1 MiB to start them in");
     // SAFETY: the image is loaded where it is linked, physical = virtual.
     const HostPhysical boot_tables{reinterpret_cast<u64>(boot_pml4)};
-    const u32 silent =
-        machine::start_processors({page.value_or(HostPhysical{}), boot_tables, host_table_root()});
+    const u32 silent = machine::start_processors(
+        {page.value_or(HostPhysical{}), boot_tables, host_table_root(), wake_through_tboot()});
     log("CPUs: {} running", machine::processor_count() - silent);
     if (silent != 0)
         log("CPUs: {} did not answer and stay off", silent);

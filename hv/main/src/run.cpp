@@ -107,6 +107,7 @@ void consider_the_end(domain::StopReason reason, bool is_domain0) {
         machine::reset();
     log(is_domain0 ? "domain 0 is gone and is not started again: reset the machine"
                    : "the last domain is gone and is not started again: reset the machine");
+    machine::leave_environment(machine::End::halt);
     machine::halt_for_ever();
 }
 

@@ -3,6 +3,7 @@
 #include "tpm.hpp"
 
 #include "account.hpp"
+#include "measured.hpp"
 #include "memory.hpp"
 
 #include <base/lock.hpp>
@@ -139,7 +140,12 @@ void start_tpm(const boot::BootInfo& info) {
         log.bytes = bytes.span();
         log.truncated = info.firmware_log->truncated;
     }
-    service->start(log, "Ravelin " RAVELIN_VERSION);
+    service->start(log, "Ravelin " RAVELIN_VERSION, dynamic_facts());
+}
+
+void leave_tpm() {
+    if (service)
+        service->leave();
 }
 
 tpm::Service& tpm_service() {

@@ -16,6 +16,9 @@ namespace ravelin::hv {
 /// TPM.
 void start_tpm(const boot::BootInfo& info);
 
+/// Leaves the TPM at the machine's end, whatever it was doing. Context: no other CPU runs.
+void leave_tpm();
+
 /// The one TPM service. Precondition: start_tpm(). Context: boot CPU, until domains run.
 [[nodiscard]] tpm::Service& tpm_service();
 

@@ -8,9 +8,11 @@ namespace ravelin::hv::tpm {
 
 namespace ak = wire::attestation_key;
 
-Status<TpmError> Attestor::make_key() {
-    (void)RAVELIN_TRY(tpm_.create_primary(ak::hierarchy, ak::public_template, key_));
-    if (!ak::matches(key_.public_area.span())) {
+Status<TpmError> Attestor::make_key(wire::Launch launch) {
+    dynamic_ = launch == wire::Launch::drtm;
+    const ak::Template& wanted = dynamic_ ? ak::ak_d : ak::ak_s;
+    (void)RAVELIN_TRY(tpm_.create_primary(ak::hierarchy, wanted.public_area, key_));
+    if (!wanted.matches(key_.public_area.span())) {
         (void)RAVELIN_TRY(tpm_.flush(key_.handle));
         return Failure{TpmError{.kind = TpmError::Kind::malformed,
                                 .command = wire::tpm::CommandCode::create_primary}};
@@ -45,16 +47,20 @@ Status<TpmError> Attestor::close() {
     const auto count = static_cast<u32>(leaves_.size());
     (void)RAVELIN_TRY(quote(evidence::qualifying_data(count, root)));
     // Nobody but this hypervisor extends, and it is here: these are the values that were quoted.
-    return tpm_.read(quoted_pcrs, pcrs_);
+    return tpm_.read(dynamic_ ? quoted_dynamic_pcrs : quoted_pcrs, pcrs_);
 }
 
 Status<TpmError> Attestor::quote(const Sha256Digest& qualifying_data) {
     const auto session = RAVELIN_TRY(tpm_.start_policy_session());
-    constexpr std::array<Sha256Digest, 2> branches{ak::quote_policy, ak::activate_policy};
+    const ak::Template& made_from = dynamic_ ? ak::ak_d : ak::ak_s;
+    const std::array<Sha256Digest, 2> branches{made_from.quote_policy, ak::activate_policy};
+    const PcrSet set = dynamic_ ? quoted_dynamic_pcrs : quoted_pcrs;
     const auto quoted = [&]() -> Status<TpmError> {
+        if (dynamic_)
+            (void)RAVELIN_TRY(tpm_.policy_locality(session, ak::dynamic_locality_mask));
         (void)RAVELIN_TRY(tpm_.policy_command_code(session, wire::tpm::CommandCode::quote));
         (void)RAVELIN_TRY(tpm_.policy_or(session, branches));
-        return tpm_.quote(key_.handle, session, qualifying_data, quoted_pcrs, quote_);
+        return tpm_.quote(key_.handle, session, qualifying_data, set, quote_);
     }();
     // A quote ends its session; a failure before it does not.
     if (!quoted.is_ok())

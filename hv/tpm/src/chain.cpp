@@ -3,6 +3,8 @@
 // logged is a failure, because its register can no longer be explained.
 #include "hv/tpm/chain.hpp"
 
+#include <algorithm>
+
 namespace ravelin::hv::tpm {
 
 using wire::EventType;
@@ -43,24 +45,46 @@ std::string_view event_word(Measured what) {
     return "unknown";
 }
 
-Chain::Chain(Tpm* tpm, const Banks& banks, std::span<u8> log_buffer, Console& console)
-    : tpm_{tpm}, banks_{banks_or_sha256(banks)}, console_{console} {
-    const auto writer = wire::LogWriter::create(log_buffer, banks_.known.span());
-    ensure(writer.is_ok(), "the log's buffer holds at least its header");
-    log_ = writer.value();
+Chain::Chain(
+    Tpm* tpm, const Banks& banks, std::span<u8> log_buffer, Console& console, const ChainPlan& plan)
+    : tpm_{tpm}, banks_{banks_or_sha256(banks)}, console_{console}, plan_{plan} {
+    start_log(log_buffer, plan.earlier);
+    plan_.earlier = {};
 }
 
-std::optional<Text>
-Chain::record(EventType type, const MultiHash::Result& hashes, std::span<const u8> data) {
+void Chain::start_log(std::span<u8> buffer, std::span<const u8> earlier) {
+    if (earlier.empty()) {
+        const auto writer = wire::LogWriter::create(buffer, banks_.known.span());
+        ensure(writer.is_ok(), "the log's buffer holds at least its header");
+        log_ = writer.value();
+        for (const Algorithm bank : banks_.known)
+            ensure(logged_.push_back(bank), "as many algorithms as banks");
+        return;
+    }
+    ensure(earlier.size() <= buffer.size(), "the log's buffer holds the earlier log");
+    std::copy(earlier.begin(), earlier.end(), buffer.begin());
+    const auto reader = wire::LogReader::open(earlier, wire::LogDigests::some);
+    ensure(reader.is_ok(), "the earlier log was read before");
+    for (const auto& algorithm : reader.value().algorithms())
+        ensure(logged_.push_back(algorithm.algorithm), "both have the same bound");
+    log_ = wire::LogWriter::resume(buffer, earlier.size());
+}
+
+std::optional<Text> Chain::record(PcrIndex pcr,
+                                  EventType type,
+                                  const MultiHash::Result& hashes,
+                                  std::span<const u8> data) {
     if (tpm_ != nullptr) {
-        const auto extended = tpm_->extend(measurement_pcr, hashes.digests);
+        const auto extended = tpm_->extend(pcr, hashes.digests);
         if (!extended.is_ok())
             return extended.error().describe();
     }
     FixedVector<wire::LogDigest, max_banks> digests;
+    // A bank that an earlier log's header does not announce has no place in that log.
     for (const auto& digest : hashes.digests)
-        ensure(digests.push_back({digest.algorithm, digest.span()}), "one digest a bank");
-    if (!log_->append(measurement_pcr, type, digests.span(), data).is_ok())
+        if (std::find(logged_.begin(), logged_.end(), digest.algorithm) != logged_.end())
+            ensure(digests.push_back({digest.algorithm, digest.span()}), "one digest a bank");
+    if (!log_->append(pcr, type, digests.span(), data).is_ok())
         return Text{"the log is full"};
     return std::nullopt;
 }
@@ -85,7 +109,7 @@ Chain::measure(Measured what, std::string_view name, std::span<const u8> bytes) 
     const auto hashes = hash.finish();
     if (what == Measured::manifest)
         manifest_digest_ = hashes.sha256;
-    const auto problem = record(EventType::ipl, hashes, bytes_of(label.view()));
+    const auto problem = record(plan_.pcr, EventType::ipl, hashes, bytes_of(label.view()));
     if (problem)
         return MeasurementFailure{*this,
                                   Text{"measuring "} << label.view() << ": " << problem->view()};
@@ -99,7 +123,7 @@ std::optional<MeasurementFailure> Chain::seal() {
     constexpr std::array<u8, 4> separator{};
     MultiHash hash{banks_};
     hash.update(separator);
-    const auto problem = record(EventType::separator, hash.finish(), separator);
+    const auto problem = record(plan_.pcr, EventType::separator, hash.finish(), separator);
     if (problem)
         return MeasurementFailure{*this, Text{"the separator: "} << problem->view()};
     return std::nullopt;
@@ -110,11 +134,18 @@ void Chain::cap(std::string_view reason) {
     label << reason;
     MultiHash hash{banks_};
     hash.update(bytes_of(label.view()));
-    const auto problem = record(EventType::ipl, hash.finish(), bytes_of(label.view()));
-    if (problem) {
-        quotable_ = false;
-        console_.line(
-            (Text{"capping PCR 12 failed, no evidence will be given: "} << problem->view()).view());
+    const auto hashes = hash.finish();
+    const u32 set = plan_.capped_with.raw() | u32{1} << plan_.pcr.raw();
+    for (u32 pcr = 0; pcr < PcrValues::count; ++pcr) {
+        if ((set >> pcr & 1) == 0)
+            continue;
+        const auto problem = record(PcrIndex{pcr}, EventType::ipl, hashes, bytes_of(label.view()));
+        if (problem) {
+            quotable_ = false;
+            console_.line((Text{"capping PCR "}.decimal(pcr)
+                           << " failed, no evidence will be given: " << problem->view())
+                              .view());
+        }
     }
 }
 

@@ -14,6 +14,7 @@ namespace rc = wire::tpm::rc;
 namespace {
 
 constexpr usize header_size = 10;
+constexpr Locality domain_locality{0};
 /// Denials printed in full; after that only every 1024th, because a domain must not own the
 /// console.
 constexpr u64 loud_denials = 32;
@@ -97,8 +98,11 @@ void Channel::execute(std::span<const u8> command) {
         return;
     }
     translate(std::span{command_}.first(command.size()));
-    const auto started = tpm_.transport().start(command);
+    auto started = tpm_.transport().use(domain_locality);
+    if (started.is_ok())
+        started = tpm_.transport().start(command);
     if (!started.is_ok()) {
+        take_back();
         swap_out();
         fail({.kind = TpmError::Kind::transport,
               .transport = started.error(),
@@ -181,6 +185,7 @@ Result<Progress, ChannelError> Channel::poll() {
         complete();
     } else {
         dirty_ = true;
+        take_back();
         swap_out();
         fail({.kind = TpmError::Kind::transport,
               .transport = progress.error(),
@@ -191,6 +196,7 @@ Result<Progress, ChannelError> Channel::poll() {
 
 void Channel::complete() {
     const auto response = tpm_.transport().finish(response_);
+    take_back();
     const auto malformed = [&] {
         dirty_ = true;
         swap_out();
@@ -264,6 +270,12 @@ Result<std::span<const u8>, TpmError> Channel::save(Handle handle) {
         saved = tpm_.context_save(handle);
     }
     return saved;
+}
+
+void Channel::take_back() {
+    // What follows is sent at the locality that is in use: without it every command fails.
+    if (!tpm_.transport().use(own_locality_).is_ok())
+        dirty_ = true;
 }
 
 void Channel::swap_out() {

@@ -66,6 +66,12 @@ Status<TpmError> Tpm::policy_command_code(Handle session, CommandCode code) {
     return RAVELIN_TRY(run(writer)).expect_end();
 }
 
+Status<TpmError> Tpm::policy_locality(Handle session, u8 mask) {
+    CommandWriter writer{command_, CommandCode::policy_locality, Tag::no_sessions};
+    writer.handle(session).integer(mask);
+    return RAVELIN_TRY(run(writer)).expect_end();
+}
+
 Status<TpmError> Tpm::policy_or(Handle session, std::span<const Sha256Digest> branches) {
     CommandWriter writer{command_, CommandCode::policy_or, Tag::no_sessions};
     writer.handle(session).integer(static_cast<u32>(branches.size()));

@@ -7,6 +7,21 @@ namespace ravelin::hv::tpm {
 namespace control = wire::control;
 using control::Operation;
 
+namespace {
+
+/// What the verdict may rest on.
+constexpr PcrSet looked_at{firmware_pcrs.raw() | dynamic_pcrs.raw() |
+                           u32{1} << dynamic_measurement_pcr.raw()};
+constexpr Locality dynamic_locality{2};
+constexpr Locality static_locality{0};
+
+std::span<const u8> bytes_of(std::string_view text) {
+    // SAFETY: char and u8 are both bytes; the view only reads.
+    return {reinterpret_cast<const u8*>(text.data()), text.size()};
+}
+
+} // namespace
+
 Service::Service(RegisterSpace& registers, Clock& clock, Console& console)
     : console_{console}, tis_{std::in_place, registers, clock}, tpm_{*tis_, clock},
       channel_{tpm_, console}, attestor_{tpm_} {}
@@ -31,7 +46,7 @@ void Service::take_over(LaunchFacts& facts) {
         banks_ = RAVELIN_TRY(tpm_.active_banks());
         facts.has_sha256_bank = banks_.has(wire::tpm::Algorithm::sha256);
         if (facts.has_sha256_bank)
-            (void)RAVELIN_TRY(tpm_.read(firmware_pcrs, pcrs_));
+            (void)RAVELIN_TRY(tpm_.read(looked_at, pcrs_));
         return tpm_.random(boot_id_);
     }();
     if (!taken.is_ok()) {
@@ -44,15 +59,48 @@ void Service::take_over(LaunchFacts& facts) {
         console_.line("a PCR bank is on in an algorithm Ravelin does not have: it stays as it is");
 }
 
-void Service::start(const FirmwareLog& firmware, std::string_view version) {
+void Service::take_dynamic_locality(DynamicLaunch& dynamic) {
+    const auto problem = [&]() -> std::optional<Text> {
+        const auto moved = tpm_.transport().use(dynamic_locality);
+        if (!moved.is_ok())
+            return Text{name(moved.error())};
+        // Where the chipset keeps it closed, a command tells.
+        const auto answered = tpm_.random(boot_id_);
+        return answered.is_ok() ? std::nullopt : std::optional{answered.error().describe()};
+    }();
+    has_dynamic_locality_ = !problem;
+    if (problem && !dynamic.problem)
+        dynamic.problem = Text{"the TPM's locality 2 is closed: "} << problem->view();
+}
+
+void Service::start(const FirmwareLog& firmware,
+                    std::string_view version,
+                    const DynamicLaunch& dynamic) {
     firmware_ = firmware;
     version_.assign(version);
     LaunchFacts facts;
     facts.firmware_log = firmware.bytes;
     facts.log_truncated = firmware.truncated;
+    facts.dynamic = dynamic;
+    if (dynamic.log.size() > largest_earlier_log && !dynamic.problem)
+        facts.dynamic.problem = Text{"SINIT's and tboot's log is longer than any known"};
     take_over(facts);
+    if (has_tpm_ && dynamic.wanted)
+        take_dynamic_locality(facts.dynamic);
     verdict_ = decide_launch(facts);
-    chain_.emplace(has_tpm_ ? &tpm_ : nullptr, banks_, log_buffer_, console_);
+    const bool drtm = verdict_->launch() == wire::Launch::drtm;
+    if (has_dynamic_locality_ && !drtm && !cap_dynamic_pcrs(verdict_->reason()))
+        console_.line("capping PCR 17-19 failed");
+    const Locality own = drtm ? dynamic_locality : static_locality;
+    if (has_tpm_ && dynamic.wanted && !tpm_.transport().use(own).is_ok())
+        has_tpm_ = false;
+    channel_.set_own_locality(own);
+    chain_.emplace(has_tpm_ ? &tpm_ : nullptr,
+                   banks_,
+                   log_buffer_,
+                   console_,
+                   drtm ? ChainPlan{dynamic_measurement_pcr, dynamic.log, dynamic_pcrs}
+                        : ChainPlan{});
     if (verdict_->launch() == wire::Launch::unmeasured) {
         console_.line((Text{"UNMEASURED: "} << verdict_->reason()).view());
         chain_->cap(verdict_->reason());
@@ -63,8 +111,31 @@ void Service::start(const FirmwareLog& firmware, std::string_view version) {
         make_key();
 }
 
+bool Service::cap_dynamic_pcrs(std::string_view why) {
+    Text text{"ravelin:end:"};
+    text << why;
+    MultiHash hash{banks_};
+    hash.update(bytes_of(text.view()));
+    const auto hashes = hash.finish();
+    for (const u32 pcr : {17u, 18u, dynamic_measurement_pcr.raw()})
+        if (!tpm_.extend(PcrIndex{pcr}, hashes.digests).is_ok())
+            return false;
+    return true;
+}
+
+void Service::leave() {
+    if (!has_dynamic_locality_)
+        return;
+    if (tis_)
+        tis_->abandon();
+    const bool capped = tpm_.transport().use(dynamic_locality).is_ok() && cap_dynamic_pcrs("left");
+    console_.line(capped ? "PCR 17-19 capped" : "PCR 17-19 could not be capped");
+    if (tis_)
+        (void)tis_->relinquish();
+}
+
 void Service::make_key() {
-    const auto made = attestor_.make_key();
+    const auto made = attestor_.make_key(verdict_->launch());
     if (!made.is_ok()) {
         console_.line(
             (Text{"no attestation key, no evidence: "} << made.error().describe().view()).view());

@@ -28,6 +28,10 @@ PcrBank initial_pcrs() {
     return bank;
 }
 
+PcrBank dynamic_launch_pcrs() {
+    return {};
+}
+
 void extend(PcrValue& pcr, std::span<const u8> digest) {
     crypto::Sha256 stream;
     stream.update(pcr);
@@ -35,11 +39,12 @@ void extend(PcrValue& pcr, std::span<const u8> digest) {
     pcr = stream.finish();
 }
 
-Result<Replay, ReplayError> replay(std::span<const u8> log, const PcrBank& from) {
+Result<Replay, ReplayError>
+replay(std::span<const u8> log, const PcrBank& from, wire::LogDigests digests) {
     const auto malformed = [](const wire::LogError& error) {
         return Failure{ReplayError{ReplayError::Kind::malformed, error}};
     };
-    auto reader = wire::LogReader::open(log);
+    auto reader = wire::LogReader::open(log, digests);
     if (!reader.is_ok())
         return malformed(reader.error());
     Replay out{.values = from};

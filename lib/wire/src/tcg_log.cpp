@@ -51,8 +51,8 @@ std::optional<std::span<const u8>> LogEvent::digest(tpm::Algorithm algorithm) co
     return std::nullopt;
 }
 
-Result<LogReader, LogError> LogReader::open(std::span<const u8> log) {
-    LogReader out{log};
+Result<LogReader, LogError> LogReader::open(std::span<const u8> log, LogDigests digests) {
+    LogReader out{log, digests};
     const auto body = [&]() -> Result<std::span<const u8>, CursorError> {
         const u32 pcr = RAVELIN_TRY(out.reader_.integer<u32>());
         const u32 type = RAVELIN_TRY(out.reader_.integer<u32>());
@@ -97,7 +97,8 @@ Result<std::optional<LogEvent>, LogError> LogReader::next() {
         // Firmware writes 0xffffffff where an event belongs to no register.
         if (event.pcr.raw() >= pcr_count && event.type != EventType::no_action)
             return fail(LogError::Kind::bad_pcr);
-        if (count != algorithms_.size())
+        if (count > algorithms_.size() || count == 0 ||
+            (digests_ == LogDigests::every && count != algorithms_.size()))
             return fail(LogError::Kind::digest_count);
         for (u32 i = 0; i < count; ++i) {
             const auto algorithm = static_cast<tpm::Algorithm>(RAVELIN_TRY(reader_.integer<u16>()));

@@ -104,8 +104,9 @@ Bytes real_firmware_log() {
 }
 
 SamplePlatform::SamplePlatform()
-    : key_{EVP_EC_gen("P-256")}, ak_public_{wire::attestation_key::public_prefix.begin(),
-                                            wire::attestation_key::public_prefix.end()},
+    : key_{EVP_EC_gen("P-256")}, ak_public_{wire::attestation_key::ak_s.public_area.begin(),
+                                            wire::attestation_key::ak_s.public_area.begin() +
+                                                wire::attestation_key::prefix_size},
       firmware_log_{real_firmware_log()}, ravelin_log_{make_ravelin_log()} {
     append_sized(ak_public_, coordinate(key_, OSSL_PKEY_PARAM_EC_PUB_X));
     append_sized(ak_public_, coordinate(key_, OSSL_PKEY_PARAM_EC_PUB_Y));

@@ -108,16 +108,32 @@ TEST(AttestationKey, PolicyIsWhatItsCommentSays) {
     stream.update(attestation_key::quote_policy);
     stream.update(attestation_key::activate_policy);
     EXPECT_EQ(stream.finish(), attestation_key::policy);
+
+    Hash locality;
+    locality.update(std::array<u8, 32>{});
+    locality.update(std::array<u8, 5>{0, 0, 0x01, 0x6f, 0x04});
+    Hash quote;
+    quote.update(locality.finish());
+    quote.update(std::array<u8, 8>{0, 0, 0x01, 0x6c, 0, 0, 0x01, 0x58});
+    EXPECT_EQ(quote.finish(), attestation_key::dynamic_quote_policy);
+    Hash either;
+    either.update(std::array<u8, 32>{});
+    either.update(std::array<u8, 4>{0, 0, 0x01, 0x71});
+    either.update(attestation_key::dynamic_quote_policy);
+    either.update(attestation_key::activate_policy);
+    EXPECT_EQ(either.finish(), attestation_key::dynamic_policy);
 }
 
 TEST(AttestationKey, AnotherTemplateDoesNotMatch) {
-    auto key = attestation_key::public_template;
-    key.back() = 0x55; // another point is another TPM's key of the same template
-    EXPECT_TRUE(attestation_key::matches(key));
-    for (usize at = 0; at < attestation_key::public_prefix.size(); ++at) {
-        auto other = attestation_key::public_template;
-        other[at] ^= 1;
-        EXPECT_FALSE(attestation_key::matches(other)) << at;
+    for (const auto* wanted : {&attestation_key::ak_s, &attestation_key::ak_d}) {
+        auto key = wanted->public_area;
+        key.back() = 0x55; // another point is another TPM's key of the same template
+        EXPECT_EQ(attestation_key::template_of(key), wanted);
+        for (usize at = 0; at < attestation_key::prefix_size; ++at) {
+            auto other = wanted->public_area;
+            other[at] ^= 1;
+            EXPECT_EQ(attestation_key::template_of(other), nullptr) << at;
+        }
     }
 }
 

@@ -59,7 +59,7 @@ TEST(TpmResponse, WhatTpm2TssKnowsByNameWeDoToo) {
 }
 
 TEST(AttestationKey, Tpm2TssReadsTheTemplateAsMeant) {
-    using attestation_key::public_template;
+    const auto& public_template = attestation_key::ak_s.public_area;
     TPMT_PUBLIC area{};
     size_t offset = 0;
     ASSERT_EQ(Tss2_MU_TPMT_PUBLIC_Unmarshal(

@@ -19,6 +19,9 @@ using PcrBank = std::array<PcrValue, pcr_count>;
 /// The values after a start without a dynamic launch: 17-22 are all ones. [PTP 4.6.2]
 [[nodiscard]] PcrBank initial_pcrs();
 
+/// The values right after a dynamic launch: it sets 17-22 to zero. [PTP 4.6.2]
+[[nodiscard]] PcrBank dynamic_launch_pcrs();
+
 /// PCR := SHA-256(PCR ‖ digest).
 void extend(PcrValue& pcr, std::span<const u8> digest);
 
@@ -39,6 +42,9 @@ struct Replay {
 
 /// Extends `from` by every event of the log. EV_NO_ACTION extends nothing; its StartupLocality
 /// event sets PCR 0's first value. [PFP 10.4.5.3]
-[[nodiscard]] Result<Replay, ReplayError> replay(std::span<const u8> log, const PcrBank& from);
+[[nodiscard]] Result<Replay, ReplayError>
+replay(std::span<const u8> log,
+       const PcrBank& from,
+       wire::LogDigests digests = wire::LogDigests::every);
 
 } // namespace ravelin::evidence

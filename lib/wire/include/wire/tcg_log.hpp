@@ -55,23 +55,31 @@ struct LogError {
 };
 [[nodiscard]] std::string_view name(LogError::Kind kind);
 
+/// How many digests an event must carry.
+enum class LogDigests : u8 {
+    every, ///< one of each algorithm of the header, as the specification has it
+    some,  ///< at least one of them: tboot leaves out the banks that it does not extend
+};
+
 /// Reads a log front to back. The log outlives it.
 class LogReader {
   public:
     static constexpr usize max_algorithms = LogEvent::max_digests;
 
     /// Decodes the header event.
-    [[nodiscard]] static Result<LogReader, LogError> open(std::span<const u8> log);
+    [[nodiscard]] static Result<LogReader, LogError> open(std::span<const u8> log,
+                                                          LogDigests digests = LogDigests::every);
     [[nodiscard]] std::span<const LogAlgorithm> algorithms() const { return algorithms_.span(); }
     /// The next event; none at the end of the log.
     [[nodiscard]] Result<std::optional<LogEvent>, LogError> next();
     [[nodiscard]] usize offset() const { return reader_.offset(); }
 
   private:
-    explicit LogReader(std::span<const u8> log) : reader_{log} {}
+    LogReader(std::span<const u8> log, LogDigests digests) : reader_{log}, digests_{digests} {}
     [[nodiscard]] std::optional<u16> size_of(tpm::Algorithm algorithm) const;
 
     LittleReader reader_;
+    LogDigests digests_;
     FixedVector<LogAlgorithm, max_algorithms> algorithms_;
 };
 
@@ -83,6 +91,11 @@ class LogWriter {
     /// Writes the header event for these algorithms, in this order.
     [[nodiscard]] static Result<LogWriter, LogFull>
     create(std::span<u8> buffer, std::span<const tpm::Algorithm> algorithms);
+    /// Goes on with the log whose `size` bytes stand at the start of the buffer. Precondition: it
+    /// has been read to its end.
+    [[nodiscard]] static LogWriter resume(std::span<u8> buffer, usize size) {
+        return LogWriter{buffer, size};
+    }
     /// `digests`: one for each of the header's algorithms, in that order.
     [[nodiscard]] Status<LogFull> append(PcrIndex pcr,
                                          EventType type,

@@ -64,6 +64,7 @@ enum class CommandCode : u32 {
     nv_read_public = 0x169,
     policy_auth_value = 0x16b,
     policy_command_code = 0x16c,
+    policy_locality = 0x16f,
     policy_or = 0x171,
     read_public = 0x173,
     start_auth_session = 0x176,

@@ -17,6 +17,7 @@ class GivenAnswers final : public hv::tpm::Transport {
     Status<Error> start(std::span<const u8>) override { return Unit{}; }
     Result<hv::tpm::Progress, Error> poll() override { return hv::tpm::Progress::complete; }
     Status<Error> cancel() override { return Unit{}; }
+    Status<Error> use(Locality) override { return Unit{}; }
     Result<std::span<const u8>, Error> finish(std::span<u8> buffer) override {
         const auto size = reader_.integer<u16>();
         const auto bytes = reader_.bytes(size.is_ok() ? size.value() : 1);

@@ -130,7 +130,9 @@ Status<TransportError> DirectTransport::start(std::span<const u8> command) {
                      static_cast<u8>(fault_code_)};
     } else {
         commands.emplace_back(command.begin(), command.end());
-        response_ = tpm_.execute(command);
+        response_ = (closed >> locality_.raw() & 1) != 0
+                        ? std::vector<u8>{0x80, 1, 0, 0, 0, 10, 0, 0, 0x09, 0x07} // TPM_RC_LOCALITY
+                        : tpm_.execute(command, locality_.raw());
         if (faulty && fault_ == Fault::truncated) {
             response_.resize(response_.size() - 1);
             const auto size = static_cast<u32>(response_.size());
@@ -144,6 +146,13 @@ Status<TransportError> DirectTransport::start(std::span<const u8> command) {
     }
     executing_ = true;
     polls_ = 0;
+    return Unit{};
+}
+
+Status<TransportError> DirectTransport::use(Locality locality) {
+    if (executing_)
+        return Failure{TransportError::busy};
+    locality_ = locality;
     return Unit{};
 }
 

@@ -34,6 +34,7 @@ class DirectTransport final : public Transport {
     [[nodiscard]] Result<Progress, TransportError> poll() override;
     [[nodiscard]] Result<std::span<const u8>, TransportError> finish(std::span<u8> buffer) override;
     [[nodiscard]] Status<TransportError> cancel() override;
+    [[nodiscard]] Status<TransportError> use(Locality locality) override;
     [[nodiscard]] Result<std::span<const u8>, TransportError>
     transact(std::span<const u8> command, std::span<u8> buffer, Patience patience) override;
 
@@ -45,9 +46,12 @@ class DirectTransport final : public Transport {
     std::vector<std::vector<u8>> commands;
     /// How often poll() says `executing` before it is complete.
     unsigned latency = 0;
+    /// Localities that a chipset keeps closed, a bit each.
+    unsigned closed = 0;
 
   private:
     SoftwareTpm& tpm_;
+    Locality locality_{0};
     std::vector<u8> response_;
     bool executing_ = false;
     unsigned polls_ = 0;

@@ -9,12 +9,17 @@
 
 namespace ravelin::hv::machine {
 
+/// Starts one CPU in real mode at a page below 1 MiB.
+using Wake = void (*)(ApicId target, HostPhysical page);
+
 /// What starting needs from the rest: memory below 1 MiB for the first instructions, and tables.
 struct StartUpEnvironment {
     HostPhysical page; ///< a free frame below 1 MiB
     HostPhysical
         boot_tables;     ///< below 4 GiB; maps `page` and the image at their physical addresses
     HostPhysical tables; ///< the final ones
+    /// Where the CPUs wait for somebody else's word instead of INIT and SIPI.
+    Wake wake{nullptr};
 };
 
 /// The CPU with that number; `CpuId{0}` is the boot CPU. Precondition: below processor_count().

@@ -10,8 +10,10 @@
 
 namespace ravelin::hv::tpm {
 
-/// What an SRTM quote covers. [docs/ARCHITECTURE.md, Attestation]
+/// What a quote covers. Under DRTM PCR 0-9 are for information: the launch does not rest on them.
+/// [docs/ARCHITECTURE.md, Attestation]
 constexpr PcrSet quoted_pcrs{0x3ff | 1u << 12 | 1u << 14};
+constexpr PcrSet quoted_dynamic_pcrs{0x3ff | 1u << 17 | 1u << 18 | 1u << 19};
 
 /// Used under the TPM service's lock.
 class Attestor {
@@ -23,8 +25,9 @@ class Attestor {
     Attestor(const Attestor&) = delete;
     Attestor& operator=(const Attestor&) = delete;
 
-    /// Creates AK-S; it stays loaded. The TPM's answer must be a key of exactly the template.
-    [[nodiscard]] Status<TpmError> make_key();
+    /// Creates AK-D for a DRTM launch, AK-S otherwise; it stays loaded. The TPM's answer must be a
+    /// key of exactly the template.
+    [[nodiscard]] Status<TpmError> make_key(wire::Launch launch);
     [[nodiscard]] bool has_key() const { return has_key_; }
     [[nodiscard]] const Key& key() const { return key_; }
 
@@ -43,6 +46,7 @@ class Attestor {
     [[nodiscard]] Status<TpmError> quote(const Sha256Digest& qualifying_data);
 
     Tpm& tpm_;
+    bool dynamic_ = false;
     bool has_key_ = false;
     Key key_{};
     FixedVector<Blob<wire::Statement::max_size>, window_size> statements_;

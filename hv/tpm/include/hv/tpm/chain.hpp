@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The measured chain: what is about to be started is hashed in every active bank, extended into
-// PCR 12, and logged, in that order, until a separator makes the register final.
+// PCR 12 (SRTM) or PCR 19 (DRTM), and logged, in that order, until a separator makes the register
+// final.
 #pragma once
 
 #include <hv/tpm/launch.hpp>
@@ -11,6 +12,15 @@ namespace ravelin::hv::tpm {
 
 /// Where Ravelin's measurements go under SRTM.
 constexpr PcrIndex measurement_pcr{12};
+
+/// Where a chain goes.
+struct ChainPlan {
+    PcrIndex pcr{measurement_pcr};
+    /// The log of who measured before, whose continuation this one is; read to its end already.
+    std::span<const u8> earlier{};
+    /// What a cap extends beside `pcr`.
+    PcrSet capped_with{0};
+};
 
 enum class Measured : u8 { manifest, kernel, ramdisk, command_line, configuration };
 /// The word of an event's data, "ravelin:<word>:<name>".
@@ -51,8 +61,15 @@ class [[nodiscard]] MeasurementFailure {
 /// Used by the boot CPU before any domain runs; read only afterwards.
 class Chain {
   public:
-    /// Without a TPM events are logged only.
-    Chain(Tpm* tpm, const Banks& banks, std::span<u8> log_buffer, Console& console);
+    /// Room that measuring needs in the log, whatever was in it before.
+    static constexpr usize own_room = 16 * 1024;
+
+    /// Without a TPM events are logged only. `log_buffer` holds the earlier log and `own_room`.
+    Chain(Tpm* tpm,
+          const Banks& banks,
+          std::span<u8> log_buffer,
+          Console& console,
+          const ChainPlan& plan = {});
     Chain(const Chain&) = delete;
     Chain& operator=(const Chain&) = delete;
 
@@ -62,8 +79,8 @@ class Chain {
     /// The separator. Nothing is measured after it.
     [[nodiscard]] std::optional<MeasurementFailure> seal();
 
-    /// Makes PCR 12 a value no measured launch has: an event that says why. Then measuring may go
-    /// on, for information. If even that fails, there will be no evidence at all.
+    /// Makes the register a value no measured launch has: an event that says why. Then measuring
+    /// may go on, for information. If even that fails, there will be no evidence at all.
     void cap(std::string_view reason);
     /// A failed cap: the TPM's registers may look better than the truth, so nothing may be quoted.
     [[nodiscard]] bool quotable() const { return quotable_; }
@@ -75,12 +92,17 @@ class Chain {
   private:
     friend class MeasurementFailure;
     /// Extends and logs one event.
-    [[nodiscard]] std::optional<Text>
-    record(wire::EventType type, const MultiHash::Result& hashes, std::span<const u8> data);
+    [[nodiscard]] std::optional<Text> record(PcrIndex pcr,
+                                             wire::EventType type,
+                                             const MultiHash::Result& hashes,
+                                             std::span<const u8> data);
+    void start_log(std::span<u8> buffer, std::span<const u8> earlier);
 
     Tpm* tpm_;
     Banks banks_;
     Console& console_;
+    ChainPlan plan_;
+    FixedVector<wire::tpm::Algorithm, wire::LogReader::max_algorithms> logged_;
     std::optional<wire::LogWriter> log_;
     std::span<const u8> empty_;
     Sha256Digest manifest_digest_{};

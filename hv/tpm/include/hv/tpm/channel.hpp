@@ -30,6 +30,10 @@ class Channel {
     /// Which key virtual_attestation_key stands for; none until the hypervisor has made it.
     void set_attestation_key(wire::tpm::Handle key) { attestation_key_ = key; }
 
+    /// The locality at which the hypervisor sends its own commands, and which is in use between
+    /// the domain's; the domain's go at locality 0.
+    void set_own_locality(Locality locality) { own_locality_ = locality; }
+
     /// Takes a command. What the domain may not do is not an error here: its response says so.
     [[nodiscard]] Status<ChannelError> submit(std::span<const u8> command);
     [[nodiscard]] Result<Progress, ChannelError> poll();
@@ -71,6 +75,8 @@ class Channel {
     [[nodiscard]] u32 keep_created();
     [[nodiscard]] Result<std::span<const u8>, TpmError> save(wire::tpm::Handle handle);
     void swap_out();
+    /// Back to the hypervisor's locality, after a command of the domain.
+    void take_back();
     void fail(const TpmError& error);
 
     Tpm& tpm_;
@@ -82,6 +88,7 @@ class Channel {
     Permitted permitted_;
     FixedVector<LoadedObject, 3> objects_;
     FixedVector<wire::tpm::Handle, 3> sessions_;
+    Locality own_locality_{0};
     bool dirty_ = false; ///< an error may have left something in the TPM
     std::array<u8, Transport::max_size> command_{};
     std::array<u8, Transport::max_size> response_{};

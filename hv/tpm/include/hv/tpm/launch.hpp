@@ -22,6 +22,8 @@ enum class Unmeasured : u8 {
     log_malformed,
     log_mismatch,       ///< the log does not replay to the TPM's PCRs
     not_in_log,         ///< no event says that the loader measured the hypervisor
+    no_dynamic_launch,  ///< DRTM was asked for, and tboot, registers, heap or log deny it
+    dynamic_pcrs,       ///< PCR 17-19 are not as a dynamic launch leaves them
     measurement_failed, ///< measuring what is started went wrong
 };
 
@@ -43,23 +45,37 @@ class LaunchVerdict {
     Text reason_;
 };
 
+/// What is known of a dynamic launch before the TPM was asked. [tboot-glue]
+struct DynamicLaunch {
+    /// tboot left its page, or the operator asked: then it is DRTM or UNMEASURED, nothing else.
+    bool wanted = false;
+    /// Why there was none, as far as memory and registers tell.
+    std::optional<Text> problem{};
+    std::span<const u8> log{}; ///< of SINIT and tboot
+};
+
 /// What the decision rests on.
 struct LaunchFacts {
     std::optional<Text> tpm_problem; ///< there is no TPM, or it failed
     bool has_tpm = false;
     Startup startup{Startup::by_us};
     bool has_sha256_bank = false;
-    const PcrValues* pcrs = nullptr; ///< at least PCR 0-9
+    const PcrValues* pcrs = nullptr; ///< at least PCR 0-9 and 17-19
+    DynamicLaunch dynamic;
     std::optional<std::span<const u8>> firmware_log;
     bool log_truncated = false;
 };
 
-/// SRTM only when the log replays to PCR 0-9 and PCR 9 holds a file of the loader's with
-/// "ravelin" in its name. Which bytes that file had is for the verifier to judge: it has the
-/// digest.
+/// DRTM only when tboot's page, the heap and the registers agree, PCR 17 and 18 are what the log of
+/// SINIT and tboot replays to, and PCR 19 is as the launch left it. SRTM only when the log replays
+/// to PCR 0-9 and PCR 9 holds a file of the loader's with "ravelin" in its name. Which bytes that
+/// file had is for the verifier to judge: it has the digest.
 [[nodiscard]] LaunchVerdict decide_launch(const LaunchFacts& facts);
 
 /// PCRs that the firmware and the loader extend, and that an SRTM launch needs explained.
 constexpr PcrSet firmware_pcrs{0x3ff};
+/// SINIT and tboot: details and authorities; and the register that Ravelin then extends.
+constexpr PcrSet dynamic_pcrs{1u << 17 | 1u << 18};
+constexpr PcrIndex dynamic_measurement_pcr{19};
 
 } // namespace ravelin::hv::tpm

@@ -34,6 +34,9 @@ struct Submitter {
 /// One instance. Start-up by the boot CPU; afterwards under the caller's lock.
 class Service {
   public:
+    /// SINIT's and tboot's log may be this long.
+    static constexpr usize largest_earlier_log = 16 * 1024;
+
     Service(RegisterSpace& registers, Clock& clock, Console& console);
     /// With a Transport that needs no probing: a software TPM.
     Service(Transport& transport, Clock& clock, Console& console);
@@ -42,12 +45,17 @@ class Service {
 
     /// Takes the TPM over, decides the verdict, makes the attestation key. An unmeasured launch
     /// gets its register capped here, before anything else is extended.
-    void start(const FirmwareLog& firmware, std::string_view version);
+    void
+    start(const FirmwareLog& firmware, std::string_view version, const DynamicLaunch& dynamic = {});
     /// Precondition of all below: start().
     [[nodiscard]] LaunchVerdict& verdict() { return *verdict_; }
     [[nodiscard]] Chain& chain() { return *chain_; }
     [[nodiscard]] bool has_tpm() const { return has_tpm_; }
     void set_dma(wire::DmaState dma) { dma_ = dma; }
+    /// The measured environment ends: PCR 17-19 get a value that no launch has, and the TPM is
+    /// given up. Whatever it was doing is abandoned, so that this works after a panic too. Nothing
+    /// where there was no dynamic launch. Context: no other CPU runs.
+    void leave();
     /// Domain 0's channel; for tests and counters.
     [[nodiscard]] const Channel& channel() const { return channel_; }
 
@@ -60,6 +68,10 @@ class Service {
   private:
     /// Everything before the verdict that can fail; the facts it is decided from.
     void take_over(LaunchFacts& facts);
+    /// To locality 2, which a chipset opens for a measured environment only.
+    void take_dynamic_locality(DynamicLaunch& dynamic);
+    /// Extends PCR 17-19; false when that failed.
+    [[nodiscard]] bool cap_dynamic_pcrs(std::string_view why);
     void make_key();
     [[nodiscard]] i64 info(std::span<const u8> request, std::span<u8> response) const;
     [[nodiscard]] i64 submit(std::span<const u8> request);
@@ -83,7 +95,8 @@ class Service {
     wire::DmaState dma_{wire::DmaState::is_unprotected};
     std::array<u8, 16> boot_id_{};
     bool has_tpm_ = false;
-    std::array<u8, 16 * 1024> log_buffer_{};
+    bool has_dynamic_locality_ = false;
+    std::array<u8, largest_earlier_log + Chain::own_room> log_buffer_{};
 };
 
 } // namespace ravelin::hv::tpm

@@ -32,6 +32,12 @@ class Tis final : public Transport {
     [[nodiscard]] Status<TransportError> relinquish();
     [[nodiscard]] Locality locality() const { return locality_; }
 
+    [[nodiscard]] Status<TransportError> use(Locality locality) override {
+        return request(locality);
+    }
+    /// Forgets what was on its way, whoever sent it, so that a last command can be sent. Only at
+    /// the machine's end.
+    void abandon() { abort(); }
     [[nodiscard]] Status<TransportError> start(std::span<const u8> command) override;
     [[nodiscard]] Result<Progress, TransportError> poll() override;
     [[nodiscard]] Result<std::span<const u8>, TransportError> finish(std::span<u8> buffer) override;

@@ -103,6 +103,8 @@ class Tpm {
     [[nodiscard]] Result<wire::tpm::Handle, TpmError> start_policy_session();
     [[nodiscard]] Status<TpmError> policy_command_code(wire::tpm::Handle session,
                                                        wire::tpm::CommandCode code);
+    /// `mask`: bit n for locality n.
+    [[nodiscard]] Status<TpmError> policy_locality(wire::tpm::Handle session, u8 mask);
     [[nodiscard]] Status<TpmError> policy_or(wire::tpm::Handle session,
                                              std::span<const Sha256Digest> branches);
     /// Quotes SHA-256 PCRs; `session` satisfies the key's policy and is used up.

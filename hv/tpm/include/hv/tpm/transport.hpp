@@ -59,6 +59,9 @@ class Transport {
     /// was done: poll() and finish() go on as ever.
     [[nodiscard]] virtual Status<TransportError> cancel() = 0;
 
+    /// The locality that commands are sent at from now on. No command may be on its way.
+    [[nodiscard]] virtual Status<TransportError> use(Locality locality) = 0;
+
     /// start(), poll() with time-out and cancel, finish(). Spins; never halts.
     [[nodiscard]] virtual Result<std::span<const u8>, TransportError>
     transact(std::span<const u8> command, std::span<u8> buffer, Patience patience) = 0;
