@@ -130,7 +130,7 @@ u32 start_processors(const StartUpEnvironment& environment) {
         if (!start(processors[i], environment))
             ++silent;
         // A late one must not meet the next one's stack.
-        if (environment.wake == nullptr && !processors[i].online.load())
+        if (!processors[i].online.load())
             send_init(processors[i].apic_id);
     }
     set_stop_others(stop_others);

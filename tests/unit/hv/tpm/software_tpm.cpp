@@ -8,6 +8,7 @@
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_memory.h>
+#include <libtpms/tpm_tis.h>
 #include <map>
 #include <string>
 
@@ -86,6 +87,14 @@ SoftwareTpm::~SoftwareTpm() {
 void SoftwareTpm::reset(Started started) {
     TPMLIB_Terminate();
     power_on(*this, started);
+}
+
+void SoftwareTpm::launch_dynamically(std::span<const u8> measured) {
+    current_locality = 4;
+    EXPECT_EQ(TPM_IO_Hash_Start(), TPM_SUCCESS);
+    EXPECT_EQ(TPM_IO_Hash_Data(measured.data(), static_cast<uint32_t>(measured.size())),
+              TPM_SUCCESS);
+    EXPECT_EQ(TPM_IO_Hash_End(), TPM_SUCCESS);
 }
 
 std::vector<u8> SoftwareTpm::execute(std::span<const u8> command, u8 locality) {

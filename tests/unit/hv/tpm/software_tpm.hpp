@@ -21,6 +21,8 @@ class SoftwareTpm {
     SoftwareTpm& operator=(const SoftwareTpm&) = delete;
 
     [[nodiscard]] std::vector<u8> execute(std::span<const u8> command, u8 locality = 0);
+    /// D-RTM: PCR 17-22 go to zero, then `measured` into 17, as a CPU does for GETSEC[SENTER].
+    void launch_dynamically(std::span<const u8> measured);
     /// Power off and on again; non-volatile state stays.
     void reset(Started started = Started::yes);
 };
