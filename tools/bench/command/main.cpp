@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <optional>
 
 int main(int argc, char** argv) try {
     using namespace ravelin;
@@ -14,10 +15,15 @@ int main(int argc, char** argv) try {
     std::string build;
     bool verbose = false;
     app.add_option("--build", build, "the build folder")->required()->group("");
+    std::optional<unsigned> only;
+    app.add_option("--only", only, "one run by its number; the others' figures are missing")
+        ->check(CLI::Range(0u, unsigned{bench::run_count} - 1));
     app.add_flag("--verbose", verbose, "the whole consoles too");
     CLI11_PARSE(app, argc, argv);
     bench::Consoles consoles;
     for (std::size_t i = 0; i < bench::run_count; ++i) {
+        if (only && *only != i)
+            continue;
         const auto run = static_cast<bench::Run>(i);
         std::cerr << "bench: " << bench::describe(run) << "\n";
         consoles[run] = bench::run_machine(run, build);

@@ -66,6 +66,13 @@ const std::vector<Figure>& figures() {
          "bench.sleep.late: ",
          {},
          Run::native},
+        {"64 KiB read of a RAM disk of domain 0's",
+         "instructions",
+         160'000,
+         "bench.device.block_read: ",
+         {},
+         Run::server},
+        {"ping of domain 0", "instructions", 160'000, "bench.device.ping: ", {}, Run::server},
         // 100,000 turns of a loop of two: a guest's ticks are the machine's instructions.
         {"ticks of a guest's 200,000 instructions",
          "ticks",
@@ -79,14 +86,28 @@ const std::vector<Figure>& figures() {
 }
 
 const std::vector<Comparison>& comparisons() {
-    constexpr i64 work = 150;
+    constexpr auto work = [](std::string_view title, std::string_view before) {
+        return Comparison{title, {Run::native, before}, {Run::guest, before}, 150};
+    };
+    constexpr std::string_view init = "bench.boot.init: ";
+    constexpr std::string_view idle = "bench.boot.idle: ";
+    constexpr std::string_view entered = "bench.start.entered: ";
     static const std::vector<Comparison> all{
-        {"a loop of two instructions, 100,000 turns", "bench.work.cpu: ", work},
-        {"fork and end of a process", "bench.work.fork: ", work},
-        {"fork, exec and end of a process", "bench.work.exec: ", work},
-        {"a byte through pipes and back", "bench.work.pipe: ", work},
-        {"file made, written, read, removed", "bench.work.file: ", work},
-        {"1 KiB over loopback TCP and back", "bench.work.tcp: ", work},
+        work("a loop of two instructions, 100,000 turns", "bench.work.cpu: "),
+        work("fork and end of a process", "bench.work.fork: "),
+        work("fork, exec and end of a process", "bench.work.exec: "),
+        work("a byte through pipes and back", "bench.work.pipe: "),
+        work("file made, written, read, removed", "bench.work.file: "),
+        work("1 KiB over loopback TCP and back", "bench.work.tcp: "),
+        // The firmware's part of a native boot ends where a small kernel is entered.
+        {"Linux, from create's return to its init",
+         {Run::native, init, Run::start, entered, idle},
+         {Run::server, init, Run::server, "bench.linux.created: ", idle},
+         500},
+        {"small ELF, from create's call to its entry",
+         {Run::start, entered},
+         {Run::server, entered, Run::server, "bench.small.called: "},
+         std::nullopt},
     };
     return all;
 }

@@ -70,7 +70,7 @@ void add_row(Table& table, const Comparison& comparison, const Consoles& console
         const bool exceeded = comparison.limit && *found > *comparison.limit;
         table.exceeded += exceeded ? 1 : 0;
         verdict = exceeded ? "EXCEEDED" : comparison.limit ? "ok" : "";
-        unit = "of " + grouped(*read_number(consoles[Run::native], comparison.before));
+        unit = "of " + grouped(static_cast<u64>(*read_span(consoles, comparison.native)));
     }
     table.text += line(std::string{comparison.title},
                        found ? percent(*found) : "-",
@@ -105,13 +105,24 @@ std::optional<u64> read_figure(const Consoles& consoles, const Figure& figure) {
                : read_number(consoles[figure.run], figure.before, figure.on_line);
 }
 
-std::optional<i64> excess(const Consoles& consoles, const Comparison& comparison) {
-    const auto native = read_number(consoles[Run::native], comparison.before);
-    const auto guest = read_number(consoles[Run::guest], comparison.before);
-    if (!native || !guest || *native == 0)
+std::optional<i64> read_span(const Consoles& consoles, const Span& span) {
+    const auto part = [&consoles](Run run, std::string_view before) -> std::optional<u64> {
+        return before.empty() ? std::optional<u64>{0} : read_number(consoles[run], before);
+    };
+    const auto end = part(span.run, span.end);
+    const auto start = part(span.start_run, span.start);
+    const auto idle = part(span.run, span.idle);
+    if (!end || !start || !idle)
         return std::nullopt;
-    const i64 more = static_cast<i64>(*guest) - static_cast<i64>(*native);
-    return more * 10'000 / static_cast<i64>(*native);
+    return static_cast<i64>(*end) - static_cast<i64>(*start) - static_cast<i64>(*idle);
+}
+
+std::optional<i64> excess(const Consoles& consoles, const Comparison& comparison) {
+    const auto native = read_span(consoles, comparison.native);
+    const auto guest = read_span(consoles, comparison.guest);
+    if (!native || !guest || *native <= 0)
+        return std::nullopt;
+    return (*guest - *native) * 10'000 / *native;
 }
 
 Table make_table(const Consoles& consoles) {
@@ -119,8 +130,7 @@ Table make_table(const Consoles& consoles) {
     for (const Figure& figure : figures())
         add_row(table, figure, consoles);
     table.text +=
-        "\n" +
-        line("stock Linux as a guest, against native", "more", "at most", "instructions", "");
+        "\n" + line("under Ravelin, against native", "more", "at most", "instructions", "");
     for (const Comparison& comparison : comparisons())
         add_row(table, comparison, consoles);
     return table;

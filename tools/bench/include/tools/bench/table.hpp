@@ -19,8 +19,10 @@ enum class Run : u8 {
     exits,  ///< Ravelin with the small guest that measures exits and grants
     native, ///< stock Linux without Ravelin
     guest,  ///< the same Linux as Ravelin's only guest
+    start,  ///< a small PVH ELF without Ravelin
+    server, ///< domain 0 that makes that ELF and that Linux its guests, with disk and network
 };
-inline constexpr std::size_t run_count = 3;
+inline constexpr std::size_t run_count = 5;
 
 /// What each said.
 class Consoles {
@@ -49,11 +51,21 @@ struct Figure {
     std::optional<u64> (*compute)(const Consoles& consoles){nullptr};
 };
 
-/// What the same system needs as a guest beyond what it needs natively.
+/// From one tick to another: what two consoles say behind a text, less idle time.
+struct Span {
+    Run run;
+    std::string_view end;
+    Run start_run{};
+    std::string_view start{}; ///< empty: `end` says a duration, or ticks since power-on
+    std::string_view idle{};  ///< on the console of `run`; empty: nothing is left out
+};
+
+/// What is needed under Ravelin beyond what is needed natively.
 struct Comparison {
     std::string_view title;
-    std::string_view before;  ///< as in Figure, on the consoles of `native` and `guest`
-    std::optional<i64> limit; ///< at most, in hundredths of a percent
+    Span native;
+    Span guest;
+    std::optional<i64> limit; ///< at most, in hundredths of a percent; nothing: for information
 };
 
 /// What is measured, in the table's order.
@@ -64,6 +76,7 @@ struct Comparison {
 [[nodiscard]] std::optional<u64>
 read_number(std::string_view console, std::string_view before, std::string_view on_line = {});
 [[nodiscard]] std::optional<u64> read_figure(const Consoles& consoles, const Figure& figure);
+[[nodiscard]] std::optional<i64> read_span(const Consoles& consoles, const Span& span);
 /// How much more the guest needs, in hundredths of a percent of what the native system does.
 [[nodiscard]] std::optional<i64> excess(const Consoles& consoles, const Comparison& comparison);
 
