@@ -107,7 +107,7 @@ const std::vector<Comparison>& comparisons() {
         {"small ELF, from create's call to its entry",
          {Run::start, entered},
          {Run::server, entered, Run::server, "bench.small.called: "},
-         std::nullopt},
+         0},
     };
     return all;
 }
