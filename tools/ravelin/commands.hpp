@@ -18,6 +18,7 @@ void add_agent(CLI::App& app);
 void add_kernel(CLI::App& app);
 void add_manifest(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_tboot(CLI::App& app);
 void add_verifier(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_vm(CLI::App& app);

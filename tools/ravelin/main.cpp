@@ -38,6 +38,7 @@ int main(int argc, char** argv) try {
     ravelin::tools::add_kernel(app);
     ravelin::tools::add_manifest(app);
     ravelin::tools::add_predict(app);
+    ravelin::tools::add_tboot(app);
     ravelin::tools::add_verifier(app);
     ravelin::tools::add_verify(app);
     ravelin::tools::add_vm(app);

@@ -138,7 +138,7 @@ int main(int argc, char** argv) try {
     add_txt(app, status);
 
     CLI11_PARSE(app, argc, argv);
-    if (app.got_subcommand("txt"))
+    if (app.got_subcommand("txt") || app.got_subcommand("make-sinit"))
         return status;
     if (relay_command->parsed()) {
         relay(port);

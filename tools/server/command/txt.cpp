@@ -127,9 +127,27 @@ void run_txt(const Options& options) {
         server.machine().wait_for_power_off(timeout);
 }
 
+/// ravelin-server make-sinit: what the chipset's vendor signs, for a prediction or a look.
+void add_make_sinit(CLI::App& app) {
+    const auto chipset = std::make_shared<std::string>();
+    const auto output = std::make_shared<std::string>();
+    CLI::App* command = app.add_subcommand("make-sinit", "the SINIT module of a chipset");
+    command->add_option("--chipset", *chipset, "folder of the key; made when there is none")
+        ->required();
+    command->add_option("--output", *output, "the module")->required();
+    command->callback([chipset, output] {
+        const txt::Bytes module = txt::AcmAuthority{*chipset}.make_sinit();
+        std::ofstream file{*output, std::ios::binary | std::ios::trunc};
+        file << std::string{module.begin(), module.end()};
+        if (!file.flush())
+            throw ServerError{"cannot write " + *output};
+    });
+}
+
 } // namespace
 
 void add_txt(CLI::App& app, int& status) {
+    add_make_sinit(app);
     const auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand(
         "txt", "boot a multiboot2 payload through tboot on a server with Intel TXT");

@@ -4,11 +4,10 @@
 
 #include <base/cursor.hpp>
 #include <tools/server/error.hpp>
-#include <tools/server/process.hpp>
+#include <tools/tboot/boot_file.hpp>
 
 #include <algorithm>
 #include <array>
-#include <zlib.h>
 
 namespace ravelin::tools::txt {
 namespace {
@@ -130,19 +129,10 @@ Result<TbootImage, std::string> scan_tboot(std::span<const u8> elf) {
 }
 
 std::vector<u8> read_unpacked(const std::filesystem::path& path) {
-    if (!std::filesystem::is_regular_file(path))
-        throw ServerError{path.string() + ": no such file"};
-    const gzFile file = ::gzopen(path.c_str(), "rbe");
-    if (file == nullptr)
-        throw_errno(path.string());
-    std::vector<u8> content;
-    std::array<u8, 65536> piece{};
-    int got = 0;
-    while ((got = ::gzread(file, piece.data(), piece.size())) > 0)
-        content.insert(content.end(), piece.begin(), piece.begin() + got);
-    if (::gzclose(file) != Z_OK || got < 0)
-        throw ServerError{path.string() + ": the gzip file is damaged"};
-    return content;
+    auto content = tboot::read_boot_file(path);
+    if (!content)
+        throw ServerError{content.error()};
+    return std::move(content).value();
 }
 
 } // namespace ravelin::tools::txt
