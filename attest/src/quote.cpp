@@ -177,7 +177,7 @@ QuotedPcrs::confirm(const Evidence& evidence, std::span<const u8> ak_public, Ver
             verdict.fail(id, expected, otherwise, "quote");
     };
     add("quote.key",
-        wire::attestation_key::matches(ak_public),
+        wire::attestation_key::ak_s.matches(ak_public),
         "AK-S of the exact template",
         "a key of another template");
     add("quote.signature",
