@@ -27,24 +27,30 @@ constexpr u64 low32 = 0xffff'ffff;
 
 void RunLoop::handle_cpuid() {
     ++counters_.cpuid;
-    const u32 leaf = static_cast<u32>(registers_[Register::rax]);
-    CpuidResult answer{};
-    const CpuidResult* result = policy_.constant(leaf);
-    if (result == nullptr) {
-        const u32 subleaf = static_cast<u32>(registers_[Register::rcx]);
-        const u32 vcpus = static_cast<u32>(domain_.vcpus().size());
-        answer =
-            (leaf & ~0xffu) == CpuidPolicy::guest_abi_base
-                ? domain_.guest_abi().cpuid(vcpu_, leaf, subleaf)
-                : policy_.lookup(
-                      leaf, subleaf, CpuidState{vcpu_.id().raw(), vcpus, cpu_.cr4()}, physical_);
-        result = &answer;
-    }
-    registers_[Register::rax] = result->eax;
-    registers_[Register::rbx] = result->ebx;
-    registers_[Register::rcx] = result->ecx;
-    registers_[Register::rdx] = result->edx;
+    // A program of Linux asks dozens of times when it starts, nearly always for what is constant.
+    if (const CpuidResult* const constant =
+            policy_.constant(static_cast<u32>(registers_[Register::rax])))
+        return answer_cpuid(*constant);
+    answer_cpuid(variable_cpuid());
+}
+
+void RunLoop::answer_cpuid(const CpuidResult& result) {
+    registers_[Register::rax] = result.eax;
+    registers_[Register::rbx] = result.ebx;
+    registers_[Register::rcx] = result.ecx;
+    registers_[Register::rdx] = result.edx;
     cpu_.skip(cpuid_bytes);
+}
+
+/// Apart from the above, whose registers need not be saved for it.
+CpuidResult RunLoop::variable_cpuid() {
+    const u32 leaf = static_cast<u32>(registers_[Register::rax]);
+    const u32 subleaf = static_cast<u32>(registers_[Register::rcx]);
+    const u32 vcpus = static_cast<u32>(domain_.vcpus().size());
+    if ((leaf & ~0xffu) == CpuidPolicy::guest_abi_base)
+        return domain_.guest_abi().cpuid(vcpu_, leaf, subleaf);
+    return policy_.lookup(
+        leaf, subleaf, CpuidState{vcpu_.id().raw(), vcpus, cpu_.cr4()}, physical_);
 }
 
 void RunLoop::handle_hypercall() {

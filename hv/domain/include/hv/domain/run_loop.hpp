@@ -73,6 +73,8 @@ class RunLoop {
     void handle(const cpu::Exit& exit);
     void handle_rare(const cpu::Exit& exit);
     void handle_cpuid();
+    void answer_cpuid(const CpuidResult& result);
+    [[gnu::noinline]] CpuidResult variable_cpuid();
     void handle_hypercall();
     void handle_port(const cpu::IoExit& io);
     void handle_port_string(const cpu::IoExit& io);
