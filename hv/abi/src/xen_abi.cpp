@@ -15,10 +15,11 @@ constexpr u32 hypercall_page_msr = 0x40000000;
 constexpr u32 last_leaf = leaf_base + 5;
 constexpr usize stub_size = 32;
 
-/// mov $number, %eax; vmmcall; ret. Either vendor's instruction is accepted on either CPU.
-void write_stub(std::span<u8> stub, u32 number) {
+/// mov $number, %eax; vmcall or vmmcall; ret. Either vendor's instruction is accepted on either
+/// CPU, its own sooner.
+void write_stub(std::span<u8> stub, u32 number, u8 opcode) {
     const auto raw = std::bit_cast<std::array<u8, 4>>(number);
-    const std::array<u8, 9> code{0xb8, raw[0], raw[1], raw[2], raw[3], 0x0f, 0x01, 0xd9, 0xc3};
+    const std::array<u8, 9> code{0xb8, raw[0], raw[1], raw[2], raw[3], 0x0f, 0x01, opcode, 0xc3};
     std::fill(stub.begin(), stub.end(), u8{0xcc});
     std::copy(code.begin(), code.end(), stub.begin());
 }
@@ -113,7 +114,9 @@ domain::MsrOutcome XenAbi::write_msr(domain::Vcpu& vcpu, u32 msr, u64 value) {
         return domain::MsrOutcome::general_protection;
     const auto page = vcpu.domain().memory().bytes(frame.value());
     for (usize i = 0; i < page.size() / stub_size; ++i)
-        write_stub(page.subspan(i * stub_size, stub_size), static_cast<u32>(i));
+        write_stub(page.subspan(i * stub_size, stub_size),
+                   static_cast<u32>(i),
+                   vcpu.cpu().hypercall_opcode());
     return domain::MsrOutcome::done;
 }
 

@@ -207,7 +207,9 @@ void RunLoop::handle_rare(const cpu::Exit& exit) {
     if (std::holds_alternative<cpu::ShutdownExit>(exit))
         return fail("triple fault");
     if (const auto* failed = std::get_if<cpu::FailedExit>(&exit))
-        return fail("an exit nobody asked for, or a refused state", failed->raw);
+        return fail(failed->why != nullptr ? failed->why
+                                           : "an exit nobody asked for, or a refused state",
+                    failed->raw);
 }
 
 } // namespace ravelin::hv::domain

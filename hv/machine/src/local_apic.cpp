@@ -49,6 +49,14 @@ constexpr u32 all_but_self = 3;
 constexpr u32 software_enable = 0x100;
 constexpr u32 divide_by_one = 0xb;
 
+// The two interrupt controllers of the PC. [Intel 8259A]
+constexpr u16 pic_command[] = {0x20, 0xa0};
+constexpr u16 pic_data[] = {0x21, 0xa1};
+constexpr u8 pic_initialise = 0x11;   ///< ICW1: edge, cascaded, ICW4 follows
+constexpr u8 pic_first_vector = 0xf8; ///< so that a spurious one, its seventh, is spurious_vector
+constexpr u8 pic_cascade[] = {1u << 2, 2};
+constexpr u8 pic_8086_mode = 1;
+
 volatile u32& reg(Register which) {
     // SAFETY: device registers, mapped uncached, one 32-bit access each.
     return *mm::direct_map_pointer<volatile u32>(local_apic_base + static_cast<u32>(which));
@@ -82,6 +90,16 @@ void enable_local_apic() {
     reg(Register::timer_divide) = divide_by_one;
     reg(Register::timer) = timer_vector.raw();
     reg(Register::spurious) = software_enable | spurious_vector.raw();
+}
+
+void silence_legacy_interrupts() {
+    for (usize i = 0; i < 2; ++i) {
+        out8(pic_command[i], pic_initialise);
+        out8(pic_data[i], pic_first_vector);
+        out8(pic_data[i], pic_cascade[i]);
+        out8(pic_data[i], pic_8086_mode);
+        out8(pic_data[i], 0xff); // every line masked
+    }
 }
 
 ApicId local_apic_id() {

@@ -173,7 +173,8 @@ Status<Refusal> set_up(DomainStorage& storage, u32 vcpus) {
 } // namespace
 
 VcpuStorage::VcpuStorage(DomainStorage& owner, VcpuId id, const domain::CpuidPolicy& policy)
-    : vcpu{owner.domain, id, cpu, lapic, this}, loop{vcpu, this_cpu, policy}, domain{owner} {}
+    : cpu{boot_cpu_host()}, vcpu{owner.domain, id, cpu.interface(), lapic, this},
+      loop{vcpu, this_cpu, policy}, domain{owner} {}
 
 VcpuStorage::Seat::Seat(VcpuStorage& vcpu) : Entity{vcpu.domain.group}, owner{vcpu} {}
 
@@ -187,9 +188,9 @@ DomainStorage::DomainStorage(const domain::Identity& identity,
 }
 
 Status<Refusal> enable_virtualisation() {
-    const auto enabled = enable_svm_here();
-    if (!enabled)
-        return refusal("virtualisation", svm::describe(enabled.error()));
+    if (const char* const why = enable_virtualisation_here(); why != nullptr)
+        return refusal("virtualisation", why);
+    log("virtualisation: {}", boot_cpu_host().name());
     cpuid_policy.construct(this_cpu);
     return Unit{};
 }
@@ -214,8 +215,7 @@ Status<Refusal> create_domain(const domain::Identity& identity, u32 vcpus) {
     const auto at = frames().allocate_contiguous(count, mm::FrameType::cpu, mm::hypervisor_owner);
     if (!at)
         return refusal(identity.name.view(), "no memory for the domain itself");
-    const stage2::Layout layout{stage2::Format::nested_pages,
-                                boot_cpu_host().features().largest_page};
+    const stage2::Layout layout = boot_cpu_host().layout();
     DomainStorage& storage =
         *std::construct_at(mm::direct_map_pointer<DomainStorage>(at.value().address()),
                            identity,
@@ -254,7 +254,7 @@ Status<Refusal> fill_domain(DomainId id, const builder::Plan& plan) {
         (void)RAVELIN_TRY(hand_over_devices(domain, storage->apics));
     }
     VcpuStorage& first = storage->vcpus[0];
-    first.cpu.reset_to_flat_protected_mode(entry.value().rip);
+    first.cpu.interface().reset_to_flat_protected_mode(entry.value().rip);
     first.vcpu.registers()[cpu::Register::rbx] = entry.value().start_info;
     storage->state.balloon.set_up(domain, frames(), dma_mirror()); // counts what it has now
     log("domain {} ({}): {} MiB, {} vCPUs, entry {x}",

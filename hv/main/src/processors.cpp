@@ -53,6 +53,7 @@ void set_up_boot_processor(void (*next)()) {
     machine::load_processor(cpu);
     machine::prepare_interrupt_table();
     machine::load_interrupt_table();
+    machine::silence_legacy_interrupts();
     machine::enable_local_apic();
     cpu.apic_id = machine::local_apic_id();
     cpu.online = true;

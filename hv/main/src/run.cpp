@@ -29,7 +29,7 @@ constexpr u64 look_interval_ns = 10'000'000;
 
 /// Its own CPU's, but for `revoked`, which any CPU sets before it interrupts.
 struct PhysicalCpuState {
-    svm::Host host;
+    HostCpu host;
     std::atomic<bool> revoked{false};
     VcpuStorage* running{};
 };
@@ -235,9 +235,8 @@ scheduler::CpuSet siblings_of(CpuId cpu) {
 /// The first thing another CPU does when domains begin to run.
 void join(void*) {
     const CpuId self = machine::this_processor().id;
-    const auto enabled = enable_svm_here();
-    if (!enabled) {
-        log("CPU {} runs no guests: {}", self, svm::describe(enabled.error()));
+    if (const char* const why = enable_virtualisation_here(); why != nullptr) {
+        log("CPU {} runs no guests: {}", self, why);
         settled.fetch_add(1, std::memory_order_release);
         for (;;)
             machine::wait_for_interrupt();
@@ -301,11 +300,11 @@ bool set_share(DomainStorage& storage, const scheduler::Share& share) {
     });
 }
 
-svm::Host& boot_cpu_host() {
+HostCpu& boot_cpu_host() {
     return cpus[0].host;
 }
 
-Status<svm::Error> enable_svm_here() {
+const char* enable_virtualisation_here() {
     static constinit FrameTables host_frames{mm::FrameType::cpu};
     return cpus[machine::this_processor().id.raw()].host.enable(host_frames);
 }

@@ -3,17 +3,18 @@
 // decisions are hv/scheduler's; its lock, the interrupts it asks for and the time are here.
 #pragma once
 
+#include "back_end.hpp"
+
 #include <hv/scheduler/scheduler.hpp>
-#include <hv/svm/host.hpp>
 
 namespace ravelin::hv {
 
 struct DomainStorage;
 
-/// SVM on the boot CPU.
-[[nodiscard]] svm::Host& boot_cpu_host();
-/// Turns it on here.
-[[nodiscard]] Status<svm::Error> enable_svm_here();
+/// The boot CPU's virtualisation.
+[[nodiscard]] HostCpu& boot_cpu_host();
+/// Turns it on here; nullptr, or why not.
+[[nodiscard]] const char* enable_virtualisation_here();
 
 /// Takes a stopped domain's vCPUs from the scheduler for ever; false while one still runs. Any CPU.
 [[nodiscard]] bool take_off_cpus(DomainStorage& storage);

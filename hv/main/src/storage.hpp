@@ -3,13 +3,14 @@
 // creation until nothing of it is used any more.
 #pragma once
 
+#include "back_end.hpp"
+
 #include <base/int.hpp>
 #include <hv/abi/xen_abi.hpp>
 #include <hv/console/guest_console.hpp>
 #include <hv/domain/domain.hpp>
 #include <hv/domain/run_loop.hpp>
 #include <hv/scheduler/scheduler.hpp>
-#include <hv/svm/virtual_cpu.hpp>
 #include <hv/vlapic/bus.hpp>
 #include <hv/vlapic/vlapic.hpp>
 #include <wire/vm_control.hpp>
@@ -28,7 +29,7 @@ struct VcpuStorage final : domain::Waker {
     VcpuStorage(DomainStorage& owner, VcpuId id, const domain::CpuidPolicy& policy);
     void wake() override;
 
-    svm::VirtualCpu cpu;
+    GuestCpu cpu;
     vlapic::VirtualLocalApic lapic;
     domain::Vcpu vcpu;
     domain::RunLoop loop;

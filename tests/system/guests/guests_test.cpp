@@ -5,7 +5,9 @@
 
 #include <fstream>
 #include <regex>
+#include <sstream>
 #include <system/fixture.hpp>
+#include <vector>
 
 namespace ravelin::system_test {
 namespace {
@@ -37,7 +39,16 @@ class GuestTest : public SystemTest {
     }
 };
 
-class RefusedAttack : public GuestTest, public testing::WithParamInterface<const char*> {};
+class RefusedAttack : public GuestTest, public testing::WithParamInterface<std::string> {};
+
+/// The list that every back end is tested with: tests/guests/CMakeLists.txt.
+std::vector<std::string> lone_guests() {
+    std::istringstream list{RAVELIN_LONE_GUESTS};
+    std::vector<std::string> out;
+    for (std::string name; std::getline(list, name, ',');)
+        out.push_back(name);
+    return out;
+}
 
 TEST_P(RefusedAttack, GuestSaysSo) {
     Machine machine{machine_for(GetParam())};
@@ -49,13 +60,7 @@ TEST_P(RefusedAttack, GuestSaysSo) {
 
 INSTANTIATE_TEST_SUITE_P(Guests,
                          RefusedAttack,
-                         testing::Values("hello",
-                                         "attack-msr",
-                                         "attack-instructions",
-                                         "attack-memory",
-                                         "attack-ports",
-                                         "attack-pointers",
-                                         "attack-hypercalls"),
+                         testing::ValuesIn(lone_guests()),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::erase(name, '-');

@@ -67,6 +67,7 @@ class IdleCpu final : public cpu::VirtualCpu {
     cpu::Exit run(cpu::GeneralRegisters&) override { return cpu::ResumeExit{}; }
     void reset_to_flat_protected_mode(u32) override {}
     void reset_to_start_up(Vector) override {}
+    u8 hypercall_opcode() const override { return 0xc1; }
     u64 rip() const override { return 0; }
     u64 cr4() const override { return 0; }
     void skip(u8) override {}

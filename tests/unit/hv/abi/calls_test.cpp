@@ -41,6 +41,7 @@ TEST(HypercallPage, is_written_to_ram_of_the_guest_and_nowhere_else) {
     constexpr u64 stub = 0x5000 + 32 * 12;
     EXPECT_EQ(world.get<u8>(stub), 0xb8);
     EXPECT_EQ(world.get<u32>(stub + 1), 12u);
+    EXPECT_EQ(world.get<u8>(stub + 7), 0xc1) << "the CPU's own hypercall instruction";
     EXPECT_EQ(world.get<u8>(stub + 8), 0xc3);
     for (const u64 bad : {AbiWorld::ram_bytes, u64{0x5001}, ~u64{0} << 12})
         EXPECT_EQ(world.xen.write_msr(world.vcpu, 0x40000000, bad),

@@ -35,6 +35,7 @@ class ScriptedCpu final : public cpu::VirtualCpu {
     }
     void reset_to_flat_protected_mode(u32) override {}
     void reset_to_start_up(Vector page) override { started_at = page.raw(); }
+    u8 hypercall_opcode() const override { return 0xd9; }
     u64 rip() const override { return rip_; }
     u64 cr4() const override { return cr4_; }
     void skip(u8 bytes) override { rip_ += bytes; }

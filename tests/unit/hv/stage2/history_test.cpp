@@ -13,6 +13,7 @@
 namespace ravelin::hv::stage2 {
 namespace {
 
+using test::extended_walk;
 using test::hardware_walk;
 using test::TestTables;
 
@@ -42,7 +43,7 @@ class FlushCheckedTables final : public TableMemory {
 
 class Replay final : public StoreObserver, public Invalidator {
   public:
-    Replay() {
+    explicit Replay(Format entries) : format{entries} {
         EXPECT_TRUE(table.initialise());
         table.set_invalidator(this);
         for (u64 at = 0; at < 3 * 0x4000'0000ull; at += 0x20'0000 / 2) {
@@ -66,12 +67,17 @@ class Replay final : public StoreObserver, public Invalidator {
         Snapshot out;
         out.reserve(probes.size());
         for (const u64 at : probes) {
-            const auto walked = hardware_walk(tables, table.root(), at);
+            const auto walked = walk(at);
             out.push_back(
                 walked ? std::optional{Meaning{walked->host, walked->writable, walked->executable}}
                        : std::nullopt);
         }
         return out;
+    }
+
+    [[nodiscard]] std::optional<test::HardwareTranslation> walk(u64 at) {
+        return format == Format::nested_pages ? hardware_walk(tables, table.root(), at)
+                                              : extended_walk(tables, table.root(), at);
     }
 
     void step(const std::function<void()>& operation) {
@@ -85,15 +91,21 @@ class Replay final : public StoreObserver, public Invalidator {
                     << "address " << probes[i] << " passed through a third translation";
     }
 
+    Format format;
     TestTables tables;
     FlushCheckedTables checked{tables};
-    PageTable table{Layout{Format::nested_pages, LargestPage::size_1g}, checked, this};
+    PageTable table{Layout{format, LargestPage::size_1g}, checked, this};
     std::vector<u64> probes;
     std::vector<Snapshot> history;
 };
 
-TEST(History, EveryIntermediateStateIsOldOrNew) {
-    Replay replay;
+class History : public ::testing::TestWithParam<Format> {};
+INSTANTIATE_TEST_SUITE_P(Formats,
+                         History,
+                         ::testing::Values(Format::nested_pages, Format::extended_page_tables));
+
+TEST_P(History, EveryIntermediateStateIsOldOrNew) {
+    Replay replay{GetParam()};
     PageTable& table = replay.table;
     constexpr u64 g = 0x4000'0000;
     constexpr u64 m2 = 0x20'0000;
@@ -114,11 +126,11 @@ TEST(History, EveryIntermediateStateIsOldOrNew) {
                               Access::read,
                               MemoryType::write_back));
     });
-    EXPECT_EQ(hardware_walk(replay.tables, table.root(), g - 0x2000)->host, 9 * g + 0x1000);
+    EXPECT_EQ(replay.walk(g - 0x2000)->host, 9 * g + 0x1000);
 }
 
-TEST(History, RandomOperations) {
-    Replay replay;
+TEST_P(History, RandomOperations) {
+    Replay replay{GetParam()};
     PageTable& table = replay.table;
     std::mt19937_64 random{20261121};
     constexpr u64 step = 0x10'0000;

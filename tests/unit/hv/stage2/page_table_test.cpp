@@ -206,6 +206,12 @@ TEST(ExtendedPages, TranslateToo) {
     EXPECT_EQ(found->address.raw(), 6 * m + 5);
     EXPECT_EQ(found->access, Access::read_execute);
     EXPECT_EQ(found->type, MemoryType::uncached);
+    const auto walked = test::extended_walk(tables, table.root(), 4 * m + 5);
+    ASSERT_TRUE(walked);
+    EXPECT_EQ(walked->host, 6 * m + 5);
+    EXPECT_TRUE(!walked->writable && walked->executable && walked->uncached);
+    EXPECT_EQ(test::extended_walk(tables, table.root(), 2 * m)->page_bytes, 2 * m);
+    EXPECT_FALSE(test::extended_walk(tables, table.root(), 4 * m + 4 * k));
 }
 
 } // namespace

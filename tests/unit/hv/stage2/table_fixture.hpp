@@ -88,4 +88,38 @@ hardware_walk(TestTables& tables, HostPhysical root, u64 guest) {
     return std::nullopt;
 }
 
+/// An EPT walk: rights of all levels, the reserved bits of each. [SDM vol3 29.3.2, 29.3.3.1]
+inline std::optional<HardwareTranslation>
+extended_walk(TestTables& tables, HostPhysical root, u64 guest) {
+    u64 table = root.raw();
+    u64 rights = 7;
+    for (int level = 4; level >= 1; --level) {
+        const int shift = 12 + 9 * (level - 1);
+        const u64 e = tables.page(HostFrame{table >> 12})[(guest >> shift) & 511];
+        if ((e & 7) == 0)
+            return std::nullopt;
+        if ((e & 3) == 2)
+            ADD_FAILURE() << "writable and not readable: a misconfiguration";
+        if ((e & 0x800f'0000'0000'0000) != 0)
+            ADD_FAILURE() << "reserved or ignored bits set";
+        rights &= e;
+        const bool leaf = level == 1 || (e & 0x80) != 0;
+        const u64 type = e >> 3 & 7;
+        if (leaf ? type != 0 && type != 6 : type != 0)
+            ADD_FAILURE() << "a memory type that does not belong there";
+        if (leaf) {
+            const u64 bytes = u64{1} << shift;
+            const u64 base = e & 0x000f'ffff'ffff'f000;
+            if (level > 3 || base % bytes != 0)
+                ADD_FAILURE() << "a page of no size, or not aligned to its size";
+            if ((rights & 1) == 0)
+                return std::nullopt;
+            return HardwareTranslation{
+                base + guest % bytes, (rights & 2) != 0, (rights & 4) != 0, type == 0, bytes};
+        }
+        table = e & 0x000f'ffff'ffff'f000;
+    }
+    return std::nullopt;
+}
+
 } // namespace ravelin::test

@@ -63,9 +63,11 @@ struct CacheFlushExit {};
 struct PauseExit {};
 /// Triple fault.
 struct ShutdownExit {};
-/// The CPU refused the guest's state, or an exit nobody asked for: raw is the vendor's code.
+/// The CPU refused the guest's state, or an exit nobody asked for: raw is the vendor's code, which
+/// `why`, where there is one, says in words.
 struct FailedExit {
     u64 raw;
+    const char* why{};
 };
 /// Something that needs nothing from above (handled in the back end); enter again.
 struct ResumeExit {};

@@ -45,6 +45,7 @@ struct Cr0 {
     using MonitorCoprocessor = BitFlag<u64, 1>;
     using TaskSwitched = BitFlag<u64, 3>;
     using ExtensionType = BitFlag<u64, 4>;
+    using NumericError = BitFlag<u64, 5>;
     using WriteProtect = BitFlag<u64, 16>;
     using NotWriteThrough = BitFlag<u64, 29>;
     using CacheDisable = BitFlag<u64, 30>;
@@ -55,6 +56,7 @@ struct Cr4 {
     using PageSizeExtensions = BitFlag<u64, 4>;
     using PhysicalAddressExtension = BitFlag<u64, 5>;
     using FiveLevelPaging = BitFlag<u64, 12>;
+    using VmxEnable = BitFlag<u64, 13>;
     using OsXsave = BitFlag<u64, 18>;
     using SupervisorExecutionPrevention = BitFlag<u64, 20>;
     using SupervisorAccessPrevention = BitFlag<u64, 21>;

@@ -55,6 +55,8 @@ class VirtualCpu {
     /// Real mode at vector:0000, after INIT and start-up IPI.
     virtual void reset_to_start_up(Vector page) = 0;
 
+    /// The last byte of the hypercall instruction that makes a HypercallExit: 0F 01 and this.
+    [[nodiscard]] virtual u8 hypercall_opcode() const = 0;
     [[nodiscard]] virtual u64 rip() const = 0;
     [[nodiscard]] virtual u64 cr4() const = 0;
     /// Moves RIP past an instruction that was emulated and ends the interrupt shadow it was under.

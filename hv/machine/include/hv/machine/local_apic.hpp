@@ -11,6 +11,9 @@ constexpr HostPhysical local_apic_base{0xfee00000};
 /// Software-enables this CPU's APIC with our spurious vector, everything in the LVT masked.
 /// Context: each CPU, once.
 void enable_local_apic();
+/// Masks the 8259s, which the firmware leaves with the timer on a vector of the CPU's exceptions.
+/// What they raise all the same is our spurious vector. Once, before interrupts are enabled.
+void silence_legacy_interrupts();
 [[nodiscard]] ApicId local_apic_id();
 void end_of_interrupt();
 

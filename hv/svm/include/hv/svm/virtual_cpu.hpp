@@ -38,6 +38,7 @@ class VirtualCpu final : public cpu::VirtualCpu {
     void reset_to_flat_protected_mode(u32 rip) override;
     void reset_to_start_up(Vector page) override;
 
+    [[nodiscard]] u8 hypercall_opcode() const override { return 0xd9; } // VMMCALL
     [[nodiscard]] u64 rip() const override { return vmcb_->save.rip; }
     [[nodiscard]] u64 cr4() const override { return vmcb_->save.cr4; }
     void skip(u8 instruction_bytes) override;

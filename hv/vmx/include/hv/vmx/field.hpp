@@ -24,7 +24,8 @@ template <u32 Encoding> struct Field {
 };
 
 namespace field {
-// 16-bit guest and host state [SDM vol3 B.1]
+// 16-bit controls, guest and host state [SDM vol3 B.1]
+using vpid = Field<0x0000>;
 using guest_es_selector = Field<0x0800>;
 using guest_cs_selector = Field<0x0802>;
 using guest_ss_selector = Field<0x0804>;
@@ -41,12 +42,16 @@ using host_fs_selector = Field<0x0c08>;
 using host_gs_selector = Field<0x0c0a>;
 using host_tr_selector = Field<0x0c0c>;
 // 64-bit controls and state [SDM vol3 B.2]
+using io_bitmap_a_address = Field<0x2000>;
+using io_bitmap_b_address = Field<0x2002>;
 using msr_bitmap_address = Field<0x2004>;
 using tsc_offset = Field<0x2010>;
 using virtual_apic_address = Field<0x2012>;
 using ept_pointer = Field<0x201a>;
+using encls_exiting_bitmap = Field<0x202e>;
 using guest_physical_address = Field<0x2400>;
 using vmcs_link_pointer = Field<0x2800>;
+using guest_debugctl = Field<0x2802>;
 using guest_pat = Field<0x2804>;
 using guest_efer = Field<0x2806>;
 using host_pat = Field<0x2c00>;
@@ -57,6 +62,7 @@ using primary_controls = Field<0x4002>;
 using exception_bitmap = Field<0x4004>;
 using page_fault_error_mask = Field<0x4006>;
 using page_fault_error_match = Field<0x4008>;
+using cr3_target_count = Field<0x400a>;
 using exit_controls = Field<0x400c>;
 using exit_msr_store_count = Field<0x400e>;
 using exit_msr_load_count = Field<0x4010>;
@@ -67,6 +73,8 @@ using entry_exception_error_code = Field<0x4018>;
 using entry_instruction_length = Field<0x401a>;
 using tpr_threshold = Field<0x401c>;
 using secondary_controls = Field<0x401e>;
+using ple_gap = Field<0x4020>;
+using ple_window = Field<0x4022>;
 // 32-bit exit information
 using instruction_error = Field<0x4400>;
 using exit_reason = Field<0x4402>;
@@ -98,6 +106,7 @@ using guest_tr_rights = Field<0x4822>;
 using guest_interruptibility = Field<0x4824>;
 using guest_activity = Field<0x4826>;
 using guest_sysenter_cs = Field<0x482a>;
+using preemption_timer_value = Field<0x482e>;
 using host_sysenter_cs = Field<0x4c00>;
 // natural width [SDM vol3 B.4]
 using cr0_mask = Field<0x6000>;

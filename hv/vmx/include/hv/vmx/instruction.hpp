@@ -73,6 +73,23 @@ enum class InveptType : u64 { single_context = 1, all_contexts = 2 };
     return detail::outcome(carry, zero);
 }
 
+enum class InvvpidType : u64 { single_context = 1, all_contexts = 2 };
+
+[[nodiscard]] inline Status<Error> invvpid(InvvpidType type, u16 vpid) {
+    bool carry = false;
+    bool zero = false;
+    struct {
+        u64 vpid;
+        u64 address;
+    } descriptor{vpid, 0};
+    // SAFETY: drops cached translations; the descriptor is read only.
+    asm volatile("invvpid %2, %3"
+                 : "=@ccc"(carry), "=@ccz"(zero)
+                 : "m"(descriptor), "r"(static_cast<u64>(type))
+                 : "memory");
+    return detail::outcome(carry, zero);
+}
+
 template <typename F> [[nodiscard]] inline typename F::value_type vmread() {
     u64 value = 0;
     bool failed = false;
@@ -91,6 +108,11 @@ requires(F::writable) inline void vmwrite(typename F::value_type value) {
                  : "rm"(u64{value}), "r"(u64{F::encoding})
                  : "memory");
     ensure(!failed, "VMWRITE without a current VMCS");
+}
+
+/// Why the last VMX instruction failed with VMfailValid. Precondition: there is a current VMCS.
+[[nodiscard]] inline InstructionError last_error() {
+    return static_cast<InstructionError>(vmread<field::instruction_error>());
 }
 
 } // namespace ravelin::hv::vmx
