@@ -12,6 +12,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <fstream>
+#include <string>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -44,6 +45,15 @@ u64 idle_nanoseconds() {
     throw std::runtime_error{"/proc/timer_list does not say how long the CPU idled"};
 }
 
+/// What the kernel found its CPU to have, as one line.
+std::string cpu_features() {
+    std::ifstream processors{"/proc/cpuinfo"};
+    for (std::string line; std::getline(processors, line);)
+        if (line.starts_with("flags"))
+            return line.substr(line.find(':') + 2);
+    return {};
+}
+
 /// What /etc/modules names, in its order.
 void load_modules() {
     std::ifstream list{"/etc/modules"};
@@ -67,7 +77,7 @@ void measure(u64 reached) {
     }
     for (const auto& [name, value] : readings.all())
         std::printf("bench.%s: %llu\n", name.c_str(), static_cast<unsigned long long>(value));
-    std::printf("bench.end\n");
+    std::printf("bench.features: %s\nbench.end\n", cpu_features().c_str());
 }
 
 [[noreturn]] void power_off() {

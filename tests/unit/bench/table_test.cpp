@@ -102,6 +102,14 @@ TEST(Excess, IsHundredthsOfAPercentOfNative) {
     EXPECT_EQ(excess(Consoles{}, comparisons().front()), std::nullopt);
 }
 
+TEST(Features, OfOneSystemOnlyAreNamed) {
+    Consoles consoles;
+    consoles[Run::native] = "bench.features: fpu vme mce\nbench.end\n";
+    consoles[Run::guest] = "bench.features: fpu x2apic vme\nbench.end\n";
+    EXPECT_EQ(feature_differences(consoles),
+              "CPU features that only the guest has: x2apic; only the native system: mce.\n");
+}
+
 TEST(Table, LimitItselfIsWithin) {
     const Table table = make_table(all_consoles());
     EXPECT_EQ(table.exceeded, 0U) << table.text;

@@ -4,6 +4,7 @@
 #include "runs.hpp"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <iostream>
 #include <optional>
 
@@ -25,8 +26,11 @@ int main(int argc, char** argv) try {
         if (only && *only != i)
             continue;
         const auto run = static_cast<bench::Run>(i);
-        std::cerr << "bench: " << bench::describe(run) << "\n";
+        std::cerr << "bench: " << bench::describe(run) << std::flush;
+        const auto start = std::chrono::steady_clock::now();
         consoles[run] = bench::run_machine(run, build);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+        std::cerr << ": " << static_cast<unsigned>(took.count()) << " s\n";
         if (verbose)
             std::cout << consoles[run] << "\n";
     }

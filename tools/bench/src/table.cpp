@@ -5,6 +5,9 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 namespace ravelin::bench {
 namespace {
@@ -41,6 +44,25 @@ std::string percent(i64 hundredths) {
     std::array<char, 40> text{};
     std::snprintf(text.data(), text.size(), "%+.2f %%", static_cast<double>(hundredths) / 100);
     return text.data();
+}
+
+std::set<std::string> features(std::string_view console) {
+    constexpr std::string_view before = "bench.features: ";
+    const std::size_t at = console.find(before);
+    if (at == std::string_view::npos)
+        return {};
+    const std::string_view rest = console.substr(at + before.size());
+    std::istringstream words{std::string{rest.substr(0, rest.find('\n'))}};
+    return {std::istream_iterator<std::string>{words}, {}};
+}
+
+/// What `all` has and `others` has not.
+std::string beyond(const std::set<std::string>& all, const std::set<std::string>& others) {
+    std::string text;
+    for (const std::string& feature : all)
+        if (!others.contains(feature))
+            text += " " + feature;
+    return text.empty() ? " nothing" : text;
 }
 
 void add_row(Table& table, const Figure& figure, const Consoles& consoles) {
@@ -125,6 +147,13 @@ std::optional<i64> excess(const Consoles& consoles, const Comparison& comparison
     return (*guest - *native) * 10'000 / *native;
 }
 
+std::string feature_differences(const Consoles& consoles) {
+    const auto native = features(consoles[Run::native]);
+    const auto guest = features(consoles[Run::guest]);
+    return "CPU features that only the guest has:" + beyond(guest, native) +
+           "; only the native system:" + beyond(native, guest) + ".\n";
+}
+
 Table make_table(const Consoles& consoles) {
     Table table{line("figure", "measured", "at most", "unit", ""), 0, 0};
     for (const Figure& figure : figures())
@@ -133,6 +162,7 @@ Table make_table(const Consoles& consoles) {
         "\n" + line("under Ravelin, against native", "more", "at most", "instructions", "");
     for (const Comparison& comparison : comparisons())
         add_row(table, comparison, consoles);
+    table.text += feature_differences(consoles);
     return table;
 }
 

@@ -80,6 +80,10 @@ read_number(std::string_view console, std::string_view before, std::string_view 
 /// How much more the guest needs, in hundredths of a percent of what the native system does.
 [[nodiscard]] std::optional<i64> excess(const Consoles& consoles, const Comparison& comparison);
 
+/// The CPU features that only one of the compared systems has, as a line of text: a difference here
+/// may be one in the figures.
+[[nodiscard]] std::string feature_differences(const Consoles& consoles);
+
 struct Table {
     std::string text;
     unsigned exceeded; ///< limits
