@@ -25,7 +25,7 @@ u32 shutdown_code(domain::StopReason reason) {
     }
 }
 
-xen_domctl_getdomaininfo describe(domain::Domain& domain) {
+xen_domctl_getdomaininfo describe(const Machine& machine, domain::Domain& domain) {
     xen_domctl_getdomaininfo info{};
     info.domain = domain.id().raw();
     info.flags = XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
@@ -39,6 +39,7 @@ xen_domctl_getdomaininfo describe(domain::Domain& domain) {
     info.shared_info_frame = ~u64{0}; // nobody maps it
     info.nr_online_vcpus = static_cast<u32>(domain.vcpus().size());
     info.max_vcpu_id = info.nr_online_vcpus - 1;
+    info.cpu_time = machine.cpu_time_ns(domain);
     return info;
 }
 
@@ -53,7 +54,7 @@ Outcome domain_control(Call& call) {
     const domain::Reference found = call.abi.around().directory.find(DomainId{request.domain});
     if (!found)
         return Failure{Errno::no_such_domain};
-    request.u.getdomaininfo = describe(*found);
+    request.u.getdomaininfo = describe(call.abi.machine(), *found);
     (void)RAVELIN_TRY(call.write(0, request));
     return i64{0};
 }

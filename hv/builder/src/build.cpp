@@ -25,6 +25,7 @@ constexpr u64 mib = 1024 * 1024;
 constexpr u64 large_page = 2 * mib;
 constexpr u64 least_memory = 16 * mib;
 constexpr u64 most_memory = 3072 * mib;
+constexpr u64 part = 16 * mib; ///< what one call gives or copies at most
 constexpr u64 acpi_size = 64 * 1024;
 constexpr u64 start_size = 2 * page_size;
 constexpr u64 hole_start = 0xa0000;
@@ -42,7 +43,7 @@ Failure<BuildFailure> fail(BuildError error) {
 
 Result<Layout, BuildFailure> lay_out(const Plan& plan, const wire::PvhKernel& kernel) {
     const u64 memory = plan.memory.raw();
-    if (memory < least_memory || memory > most_memory || memory % large_page != 0)
+    if (!is_memory_size(plan.memory))
         return fail(BuildError::bad_memory_size);
     const GuestPhysical acpi{memory - acpi_size};
     const GuestPhysical start = acpi - start_size;
@@ -169,6 +170,46 @@ write_acpi(const Plan& plan, const domain::Domain& domain, const Layout& layout)
     return rsdp.value();
 }
 
+/// True when nothing is missing any more.
+Result<bool, BuildFailure>
+give_next_memory(const Plan& plan, domain::Domain& domain, mm::FrameAllocator& frames) {
+    u64 given = 0;
+    for (u64 at = 0; at < plan.memory.raw(); at += large_page) {
+        if (domain.stage2().translate(GuestPhysical{at}))
+            continue;
+        if (given == part)
+            return false;
+        (void)RAVELIN_TRY(give_block(GuestPhysical{at}, domain, frames));
+        given += large_page;
+    }
+    return given == 0; // what was given now is enough for one call
+}
+
+/// The same: the images one behind the other, from where the last call stopped.
+Result<bool, BuildFailure> copy_next_images(const Plan& plan,
+                                            const wire::PvhKernel& kernel,
+                                            const Layout& layout,
+                                            const domain::Domain& domain,
+                                            Progress& progress) {
+    u64 start = 0; // of this image in the row of them
+    u64 room = part;
+    const auto next = [&](GuestPhysical to, std::span<const u8> image) -> Status<BuildFailure> {
+        const u64 behind = progress.copied - std::min(progress.copied, start);
+        start += image.size();
+        if (behind >= image.size())
+            return Unit{};
+        const u64 count = std::min<u64>(room, image.size() - behind);
+        (void)RAVELIN_TRY(copy(domain, to + behind, image.subspan(behind, count)));
+        progress.copied += count;
+        room -= count;
+        return Unit{};
+    };
+    for (const wire::ElfSegment& segment : kernel.segments)
+        (void)RAVELIN_TRY(next(segment.address, segment.bytes));
+    (void)RAVELIN_TRY(next(layout.ramdisk, plan.ramdisk));
+    return progress.copied == start;
+}
+
 } // namespace
 
 std::string_view text(const BuildFailure& failure) {
@@ -189,24 +230,28 @@ std::string_view text(const BuildFailure& failure) {
     return "unknown";
 }
 
-Result<bool, BuildFailure>
-give_next_memory(const Plan& plan, domain::Domain& domain, mm::FrameAllocator& frames) {
-    constexpr u64 part = 16 * mib;
-    u64 given = 0;
-    for (u64 at = 0; at < plan.memory.raw(); at += large_page) {
-        if (domain.stage2().translate(GuestPhysical{at}))
-            continue;
-        if (given == part)
-            return false;
-        (void)RAVELIN_TRY(give_block(GuestPhysical{at}, domain, frames));
-        given += large_page;
-    }
-    return true;
+bool is_memory_size(Bytes memory) {
+    return memory.raw() >= least_memory && memory.raw() <= most_memory &&
+           memory.raw() % large_page == 0;
+}
+
+Result<bool, BuildFailure> give_next_part(const Plan& plan,
+                                          domain::Domain& domain,
+                                          mm::FrameAllocator& frames,
+                                          Progress& progress) {
+    const auto kernel = wire::decode_pvh_kernel(plan.kernel);
+    if (!kernel)
+        return Failure{BuildFailure{BuildError::kernel, kernel.error()}};
+    const Layout layout = RAVELIN_TRY(lay_out(plan, kernel.value()));
+    if (!RAVELIN_TRY(give_next_memory(plan, domain, frames)))
+        return false;
+    return copy_next_images(plan, kernel.value(), layout, domain, progress);
 }
 
 Result<Entry, BuildFailure> build(const Plan& plan,
                                   domain::Domain& domain,
                                   mm::FrameAllocator& frames,
+                                  Progress& progress,
                                   BuildObserver& observer) {
     const auto kernel = wire::decode_pvh_kernel(plan.kernel);
     if (!kernel)
@@ -215,9 +260,8 @@ Result<Entry, BuildFailure> build(const Plan& plan,
     while (!RAVELIN_TRY(give_next_memory(plan, domain, frames))) {
     }
     observer.copying(true);
-    for (const wire::ElfSegment& segment : kernel.value().segments)
-        (void)RAVELIN_TRY(copy(domain, segment.address, segment.bytes));
-    (void)RAVELIN_TRY(copy(domain, layout.ramdisk, plan.ramdisk));
+    while (!RAVELIN_TRY(copy_next_images(plan, kernel.value(), layout, domain, progress))) {
+    }
     observer.copying(false);
     describe_memory(plan, domain, layout);
     const GuestPhysical rsdp = RAVELIN_TRY(write_acpi(plan, domain, layout));

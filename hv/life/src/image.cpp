@@ -13,8 +13,9 @@ Status<Problem> StagedImage::load(const wire::control::VmLoad& chunk,
     if (count_ == 0) {
         // Rounded up without overflow: the total may be any number.
         const u64 count = chunk.total / page_size + (chunk.total % page_size != 0 ? 1 : 0);
-        const auto first =
-            frames.allocate_contiguous(count, mm::FrameType::cpu, mm::hypervisor_owner);
+        // Read only when complete, and only its bytes: zeroing all of it would hold everybody up.
+        const auto first = frames.allocate_contiguous(
+            count, mm::FrameType::cpu, mm::hypervisor_owner, mm::Content::left);
         if (!first)
             return Failure{Problem::no_memory};
         first_ = first.value();

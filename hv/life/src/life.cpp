@@ -90,8 +90,12 @@ Life::Answer Life::create(const VmCreate& request, Response response) {
     if (is_name_taken(request.name))
         return fail(Problem::name_taken);
     Record* const record = RAVELIN_TRY(new_record(request));
-    const auto created = host_.create(
-        {record->id, record->request.name, request.vcpus, request.store_domain, request.schedule});
+    const auto created = host_.create({record->id,
+                                       record->request.name,
+                                       request.vcpus,
+                                       Bytes{u64{request.memory_mib} << 20},
+                                       request.store_domain,
+                                       request.schedule});
     if (!created) {
         forget(*record);
         return fail(created.error());
@@ -205,6 +209,9 @@ Life::Answer Life::destroy(DomainId id, const Caller& caller) {
         record->kernel.release(frames_);
         record->ramdisk.release(frames_);
     }
+    // A manifest domain's number is spent like one that was given out.
+    if (record == nullptr && host_.facts(id) && id.raw() < first_reserved_id)
+        last_id_ = std::max(last_id_, id.raw());
     (void)RAVELIN_TRY(host_.destroy(id));
     if (record != nullptr)
         forget(*record);

@@ -245,7 +245,7 @@ Status<Refusal> fill_domain(DomainId id, const builder::Plan& plan) {
         return refusal(plan.name, "no such domain");
     domain::Domain& domain = storage->domain;
     CopyAccount observer;
-    const auto entry = builder::build(plan, domain, frames(), observer);
+    const auto entry = builder::build(plan, domain, frames(), storage->filling, observer);
     if (!entry)
         return refusal(domain.name(), builder::text(entry.error()));
     storage->state.balloon.count_memory();

@@ -3,6 +3,9 @@
 #include "platform.hpp"
 
 #include "dma.hpp"
+#include "domains.hpp"
+#include "run.hpp"
+#include "storage.hpp"
 #include "vm.hpp"
 
 #include <hv/machine/console.hpp>
@@ -99,6 +102,10 @@ cpu::Tsc AbiMachine::now() const {
 }
 u64 AbiMachine::tsc_khz() const {
     return machine::tsc_khz();
+}
+u64 AbiMachine::cpu_time_ns(const domain::Domain& domain) const {
+    const DomainStorage* const storage = find_storage(domain.id());
+    return storage != nullptr ? machine::tsc_to_nanoseconds(ticks_used(*storage)) : 0;
 }
 u64 AbiMachine::boot_time_seconds() const {
     return boot_seconds;

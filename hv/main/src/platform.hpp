@@ -31,6 +31,7 @@ class AbiMachine final : public abi::Machine {
   public:
     [[nodiscard]] cpu::Tsc now() const override;
     [[nodiscard]] u64 tsc_khz() const override;
+    [[nodiscard]] u64 cpu_time_ns(const domain::Domain& domain) const override;
     [[nodiscard]] u64 boot_time_seconds() const override;
     void write_console(const domain::Domain& domain, std::string_view text) override;
     [[nodiscard]] std::optional<char> read_console() override;

@@ -294,6 +294,21 @@ bool take_off_cpus(DomainStorage& storage) {
     return off;
 }
 
+u64 ticks_used(const DomainStorage& storage) {
+    return plan.with([&storage](scheduler::Scheduler&) {
+        constexpr auto running = domain::RunState::running;
+        const u64 now = machine::read_tsc();
+        u64 ticks = 0;
+        for (const VcpuStorage& vcpu : storage.vcpus) {
+            const domain::RunAccount& account = vcpu.vcpu.account();
+            ticks += account.ticks[static_cast<usize>(running)];
+            if (account.state == running && now > account.since.raw())
+                ticks += now - account.since.raw();
+        }
+        return ticks;
+    });
+}
+
 bool set_share(DomainStorage& storage, const scheduler::Share& share) {
     return schedule([&storage, &share](scheduler::Scheduler& scheduler, u64 now) {
         return scheduler.set_share(storage.group, share, now);

@@ -21,6 +21,9 @@ struct DomainStorage;
 /// What the operator gives a domain; false when it cannot be given. Any CPU.
 [[nodiscard]] bool set_share(DomainStorage& storage, const scheduler::Share& share);
 
+/// How long its vCPUs had a CPU, up to now. Any CPU.
+[[nodiscard]] u64 ticks_used(const DomainStorage& storage);
+
 /// Starts every domain that was built, and runs them until the machine ends: with domain 0, or,
 /// where there is none, with the last domain. Context: boot CPU.
 [[noreturn]] void run_domains();

@@ -7,6 +7,7 @@
 
 #include <base/int.hpp>
 #include <hv/abi/xen_abi.hpp>
+#include <hv/builder/plan.hpp>
 #include <hv/console/guest_console.hpp>
 #include <hv/domain/domain.hpp>
 #include <hv/domain/run_loop.hpp>
@@ -61,6 +62,7 @@ struct DomainStorage {
     EventPort store_port{};
     std::optional<HostFrame> console_frame; ///< pinned
     wire::control::Schedule schedule{};
+    builder::Progress filling{};
     scheduler::Group group; ///< the scheduler's lock
     Shootdown shootdown{*this};
     std::span<VcpuStorage> vcpus{}; ///< behind this object, in the same frames

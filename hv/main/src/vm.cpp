@@ -112,6 +112,8 @@ Status<Problem> MachineHost::create(const life::NewDomain& wanted) {
         wanted.id, domain::Name{wanted.name}, domain::Role::guest, LabelId{0}};
     if (wanted.vcpus > domain::Domain::max_vcpus)
         return Failure{Problem::bad_request};
+    if (!builder::is_memory_size(wanted.memory))
+        return Failure{Problem::bad_request};
     if (domain_ids().full())
         return Failure{Problem::too_many};
     if (!create_domain(identity, wanted.vcpus))
@@ -127,7 +129,8 @@ Status<Problem> MachineHost::create(const life::NewDomain& wanted) {
 }
 
 Status<Problem> MachineHost::fill(DomainId id, const builder::Plan& plan) {
-    const auto given = builder::give_next_memory(plan, find_storage(id)->domain, frames());
+    DomainStorage& storage = *find_storage(id);
+    const auto given = builder::give_next_part(plan, storage.domain, frames(), storage.filling);
     if (!given)
         return Failure{to_problem(given.error().error)};
     if (!given.value())
@@ -167,9 +170,7 @@ std::optional<life::Facts> MachineHost::facts(DomainId id) {
     facts.vcpus = static_cast<u32>(storage.vcpus.size());
     facts.memory_kib = storage.state.balloon.current() * (page_size >> 10);
     facts.max_memory_kib = storage.state.balloon.maximum() * (page_size >> 10);
-    for (const VcpuStorage& vcpu : storage.vcpus) // up to each one's last change of state
-        facts.cpu_time_ns += machine::tsc_to_nanoseconds(
-            vcpu.vcpu.account().ticks[static_cast<usize>(domain::RunState::running)]);
+    facts.cpu_time_ns = machine::tsc_to_nanoseconds(ticks_used(storage));
     facts.is_paused = found->is_paused();
     facts.end = to_end(found->stop_reason());
     if (facts.end != wire::control::VmEnd::none) {

@@ -40,9 +40,11 @@ u64 FrameAllocator::free_run(u64 start, u64 count) const {
     return run;
 }
 
-void FrameAllocator::take(u64 start, u64 count, FrameType type, DomainId owner) {
-    scrubber_->scrub(HostFrame{start}, count);
-    scrubbed_ += count;
+void FrameAllocator::take(u64 start, u64 count, FrameType type, DomainId owner, Content content) {
+    if (content == Content::zeroed) {
+        scrubber_->scrub(HostFrame{start}, count);
+        scrubbed_ += count;
+    }
     for (u64 frame = start; frame < start + count; ++frame) {
         frames_[frame].type = type;
         frames_[frame].owner = owner;
@@ -56,7 +58,7 @@ FrameAllocator::find_aligned(u64 count, FrameType type, DomainId owner) {
         // The ends first: a block that is cut short shows there.
         if (!is_free(start) || !is_free(start + count - 1) || free_run(start, count) != count)
             continue;
-        take(start, count, type, owner);
+        take(start, count, type, owner, Content::zeroed);
         return HostFrame{start};
     }
     return Failure{FrameError::out_of_frames};
@@ -73,19 +75,19 @@ FrameAllocator::allocate(FrameOrder order, FrameType type, DomainId owner) {
         const u64 frame = next_++;
         if (!is_free(frame))
             continue;
-        take(frame, 1, type, owner);
+        take(frame, 1, type, owner, Content::zeroed);
         return HostFrame{frame};
     }
     return Failure{FrameError::out_of_frames};
 }
 
 Result<HostFrame, FrameError>
-FrameAllocator::allocate_contiguous(u64 count, FrameType type, DomainId owner) {
+FrameAllocator::allocate_contiguous(u64 count, FrameType type, DomainId owner, Content content) {
     const LockGuard guard{lock_};
     for (u64 start = 0; count != 0 && start + count <= frames_.size();) {
         const u64 run = free_run(start, count);
         if (run == count) {
-            take(start, count, type, owner);
+            take(start, count, type, owner, content);
             return HostFrame{start};
         }
         start += run + 1;

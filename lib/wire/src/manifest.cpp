@@ -24,7 +24,26 @@ enum class DomainTag : u16 {
 };
 
 enum class Emptiness : u8 { allowed, refused };
-enum class Alphabet : u8 { text, word };
+enum class Alphabet : u8 {
+    text,
+    word,
+    name, ///< what the control interface takes for one: a domain that cannot be told of is refused
+};
+
+bool is_of(Alphabet alphabet, u8 c) {
+    if (c < ' ' || c > '~')
+        return false;
+    switch (alphabet) {
+    case Alphabet::text:
+        return true;
+    case Alphabet::word:
+        return c != ' ' && c != ':';
+    case Alphabet::name:
+        break;
+    }
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
 
 std::span<const u8> bytes_of(std::string_view text) {
     // SAFETY: char and u8 are both bytes; the view only reads.
@@ -80,7 +99,7 @@ class Reader {
         if (value.size() > longest || (value.empty() && emptiness == Emptiness::refused))
             return fail(Kind::bad_text);
         for (const u8 c : value)
-            if (c < ' ' || c > '~' || (alphabet == Alphabet::word && (c == ' ' || c == ':')))
+            if (!is_of(alphabet, c))
                 return fail(Kind::bad_text);
         // SAFETY: char and u8 are both bytes; the view only reads.
         return std::string_view{reinterpret_cast<const char*>(value.data()), value.size()};
@@ -135,7 +154,7 @@ Result<ManifestDomain, ManifestError> read_domain(std::span<const u8> record, us
     domain.record = record;
     domain.id = DomainId{RAVELIN_TRY(reader.number<u16>(DomainTag::id, 0, 0x7fef))};
     domain.name =
-        RAVELIN_TRY(reader.text(DomainTag::name, name_size, Emptiness::refused, Alphabet::word));
+        RAVELIN_TRY(reader.text(DomainTag::name, name_size, Emptiness::refused, Alphabet::name));
     domain.role = static_cast<DomainRole>(
         RAVELIN_TRY(reader.number<u8>(DomainTag::role, u8{1}, static_cast<u8>(DomainRole::guest))));
     domain.kernel =

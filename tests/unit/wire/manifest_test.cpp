@@ -130,6 +130,7 @@ TEST(Manifest, ValuesHaveBounds) {
     EXPECT_EQ(with([](auto& d) { d.device_class = DeviceClass::listed; }), Kind::bad_value);
     EXPECT_EQ(with([](auto& d) { d.name = ""; }), Kind::bad_text);
     EXPECT_EQ(with([](auto& d) { d.name = "a:b"; }), Kind::bad_text);
+    EXPECT_EQ(with([](auto& d) { d.name = "a/b"; }), Kind::bad_text) << "no name of a VM";
     EXPECT_EQ(with([](auto& d) { d.kernel = "a b"; }), Kind::bad_text);
     EXPECT_EQ(with([](auto& d) { d.command_line = "a\nb"; }), Kind::bad_text);
     EXPECT_EQ(with([](auto& d) { d.ramdisk = ""; }), std::nullopt);

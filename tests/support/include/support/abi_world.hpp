@@ -128,6 +128,9 @@ class TestMachine final : public abi::Machine {
   public:
     cpu::Tsc now() const override { return tsc; }
     u64 tsc_khz() const override { return 2'000'000; }
+    u64 cpu_time_ns(const domain::Domain& domain) const override {
+        return 1000 + domain.id().raw();
+    }
     u64 boot_time_seconds() const override { return 1'700'000'000; }
     void write_console(const domain::Domain&, std::string_view text) override { console += text; }
     std::optional<char> read_console() override {

@@ -74,6 +74,7 @@ TEST(Table, of_domctl_there_is_what_the_store_asks) {
     EXPECT_EQ(ask(XEN_DOMCTL_getdomaininfo, AbiWorld::id), 0);
     EXPECT_EQ(info.domain, AbiWorld::id.raw());
     EXPECT_EQ(info.tot_pages, AbiWorld::ram_bytes / page_size);
+    EXPECT_EQ(info.cpu_time, 1000u + AbiWorld::id.raw());
     EXPECT_EQ(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_running), XEN_DOMINF_running);
     world.guest.stop(domain::StopReason::reboot);
     EXPECT_EQ(ask(XEN_DOMCTL_getdomaininfo, AbiWorld::id), 0);

@@ -80,7 +80,8 @@ class Build : public testing::Test {
         return out;
     }
     Result<Entry, BuildFailure> build(const Plan& what) {
-        return builder::build(what, *domain, host->frames, observer);
+        Progress progress;
+        return builder::build(what, *domain, host->frames, progress, observer);
     }
     std::string_view refusal(const Plan& what) {
         const auto result = build(what);
@@ -165,13 +166,38 @@ TEST_F(Build, a_guest_is_not_told_it_is_privileged) {
     }
 }
 
-TEST_F(Build, memory_comes_in_parts_when_the_builder_must_not_take_long) {
+TEST_F(Build, memory_and_images_come_in_parts_when_the_builder_must_not_take_long) {
+    ramdisk.assign(20 * mib, u8{0});
+    for (usize at = 0; at < ramdisk.size(); at += 1000)
+        ramdisk[at] = static_cast<u8>(at / 1000);
     Plan large = plan(32 * mib);
-    EXPECT_FALSE(give_next_memory(large, *domain, host->frames).value());
+    Progress progress;
+    const auto next = [&] {
+        return give_next_part(large, *domain, host->frames, progress).value();
+    };
+    EXPECT_FALSE(next());
     EXPECT_TRUE(domain->stage2().translate(GuestPhysical{0}));
     EXPECT_FALSE(domain->stage2().translate(GuestPhysical{20 * mib}));
-    EXPECT_TRUE(give_next_memory(large, *domain, host->frames).value());
-    EXPECT_TRUE(build(large).is_ok()) << "what is there is not given twice";
+    EXPECT_FALSE(next());
+    EXPECT_TRUE(domain->stage2().translate(GuestPhysical{20 * mib}));
+    EXPECT_EQ(progress.copied, 0u);
+    EXPECT_FALSE(next());
+    EXPECT_EQ(progress.copied, 16 * mib);
+    EXPECT_TRUE(next());
+    const auto entry = builder::build(large, *domain, host->frames, progress, observer);
+    ASSERT_TRUE(entry.is_ok());
+    const u64 at = number(number(entry.value().start_info + 16, 8), 8);
+    std::vector<u8> there(ramdisk.size());
+    ASSERT_TRUE(domain->memory().read(GuestPhysical{at}, there).is_ok());
+    EXPECT_EQ(there, ramdisk);
+}
+
+TEST_F(Build, what_cannot_fit_takes_no_memory) {
+    ramdisk.assign(40 * mib, u8{1});
+    Progress progress;
+    const u64 free = host->frames.counts().free;
+    EXPECT_FALSE(give_next_part(plan(32 * mib), *domain, host->frames, progress).is_ok());
+    EXPECT_EQ(host->frames.counts().free, free);
 }
 
 TEST_F(Build, a_corrupt_kernel_is_refused_in_words) {

@@ -345,6 +345,27 @@ TEST_F(LifeTest, IdentifiersComeBackOnlyAfterAllOthers) {
     }
 }
 
+TEST_F(LifeTest, AManifestDomainsIdentifierIsSpentToo) {
+    host.add_manifest_domain(1, "first");
+    host.in_use = true; // dying for a while
+    EXPECT_EQ(on(Operation::vm_destroy, 1), -control::eagain);
+    EXPECT_EQ(create("next"), 2);
+    host.in_use = false;
+    EXPECT_EQ(insist(Operation::vm_destroy, 1), 0);
+    EXPECT_EQ(create("another"), 3);
+}
+
+TEST_F(LifeTest, ADomainThatCannotBeToldOfHidesNoOther) {
+    host.add_manifest_domain(1, "db/1");
+    ASSERT_EQ(create("after"), 2);
+    const i64 size = call(Operation::vm_list, control::VmListRequest{DomainId{1}});
+    ASSERT_GT(size, 0);
+    const auto one =
+        control::decode<control::VmSummary>(std::span{response}.first(static_cast<usize>(size)));
+    ASSERT_TRUE(one.is_ok());
+    EXPECT_EQ(one.value().domain, DomainId{2});
+}
+
 TEST_F(LifeTest, TheConsoleIsReadAndWrittenByPlace) {
     ASSERT_EQ(start(), 1);
     host.domain(DomainId{1}).said = "Linux version 6.1";

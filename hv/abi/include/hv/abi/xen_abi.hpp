@@ -21,6 +21,8 @@ class Machine {
   public:
     [[nodiscard]] virtual cpu::Tsc now() const = 0;
     [[nodiscard]] virtual u64 tsc_khz() const = 0;
+    /// How long a domain's vCPUs had a CPU.
+    [[nodiscard]] virtual u64 cpu_time_ns(const domain::Domain& domain) const = 0;
     /// Seconds since 1970 at TSC zero of `now()`'s counter minus uptime, i.e. at boot.
     [[nodiscard]] virtual u64 boot_time_seconds() const = 0;
     virtual void write_console(const domain::Domain& domain, std::string_view text) = 0;

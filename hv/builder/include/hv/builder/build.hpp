@@ -41,16 +41,22 @@ class BuildObserver {
     ~BuildObserver() = default;
 };
 
-/// Gives a domain whose stage-2 table is initialised the next part of its memory, from the bottom:
-/// true when it has all of it. Nothing else may map anything meanwhile. Context: a builder's
-/// hypercall.
-[[nodiscard]] Result<bool, BuildFailure>
-give_next_memory(const Plan& plan, domain::Domain& domain, mm::FrameAllocator& frames);
+/// Whether a domain may have that much: a multiple of 2 MiB, from 16 MiB to 3 GiB.
+[[nodiscard]] bool is_memory_size(Bytes memory);
 
-/// Gives it the rest, and fills it. Context: start-up, or a builder's hypercall.
+/// Gives a domain whose stage-2 table is initialised the next part, 16 MiB at most: of its memory,
+/// from the bottom, then of kernel and ramdisk. True when it has all of them. Nothing else may map
+/// anything meanwhile, and the plan stays the same. Context: a builder's hypercall.
+[[nodiscard]] Result<bool, BuildFailure> give_next_part(const Plan& plan,
+                                                        domain::Domain& domain,
+                                                        mm::FrameAllocator& frames,
+                                                        Progress& progress);
+
+/// Gives it the rest, and finishes it. Context: start-up, or a builder's hypercall.
 [[nodiscard]] Result<Entry, BuildFailure> build(const Plan& plan,
                                                 domain::Domain& domain,
                                                 mm::FrameAllocator& frames,
+                                                Progress& progress,
                                                 BuildObserver& observer);
 
 } // namespace ravelin::hv::builder

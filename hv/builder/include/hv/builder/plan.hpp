@@ -43,4 +43,9 @@ struct Plan {
     std::optional<PciRoot> pci{};
 };
 
+/// How far a domain's filling got.
+struct Progress {
+    u64 copied = 0; ///< bytes of the kernel's segments and then of the ramdisk
+};
+
 } // namespace ravelin::hv::builder

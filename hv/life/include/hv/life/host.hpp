@@ -33,6 +33,7 @@ struct NewDomain {
     DomainId id{};
     std::string_view name{};
     u32 vcpus = 1;
+    Bytes memory{};
     DomainId store_domain{};
     wire::control::Schedule schedule{};
 };

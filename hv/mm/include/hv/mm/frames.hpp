@@ -46,6 +46,10 @@ enum class FrameOrder : u8 { size_4k = 0, size_2m = 9, size_1g = 18 };
 
 enum class FrameError : u8 { out_of_frames, not_owned, pinned };
 
+/// What frames hold when they are given out. `left`: what was there before, for the hypervisor's
+/// own, who writes every byte before it reads it.
+enum class Content : u8 { zeroed, left };
+
 /// Zeroes frames. Called with the allocator's lock held, never for frames in use.
 class Scrubber {
   public:
@@ -79,10 +83,10 @@ class FrameAllocator {
     /// A zeroed block, aligned to its size.
     [[nodiscard]] Result<HostFrame, FrameError>
     allocate(FrameOrder order, FrameType type, DomainId owner);
-    /// `count` contiguous zeroed frames below 4 GiB or anywhere; for structures that are larger
-    /// than a frame.
-    [[nodiscard]] Result<HostFrame, FrameError>
-    allocate_contiguous(u64 count, FrameType type, DomainId owner);
+    /// `count` contiguous frames below 4 GiB or anywhere; for structures that are larger than a
+    /// frame. Zeroing many takes long, with the lock held.
+    [[nodiscard]] Result<HostFrame, FrameError> allocate_contiguous(
+        u64 count, FrameType type, DomainId owner, Content content = Content::zeroed);
     /// Gives frames of `owner` back; they are scrubbed before they are handed out again. Refused as
     /// a whole when one of them is pinned.
     [[nodiscard]] Status<FrameError> release(HostFrame first, u64 count, DomainId owner);
@@ -114,7 +118,7 @@ class FrameAllocator {
     [[nodiscard]] FrameInfo* memory_of(HostFrame frame, DomainId owner);
     [[nodiscard]] bool is_free(u64 frame) const { return frames_[frame].type == FrameType::free; }
     [[nodiscard]] u64 free_run(u64 start, u64 count) const;
-    void take(u64 start, u64 count, FrameType type, DomainId owner);
+    void take(u64 start, u64 count, FrameType type, DomainId owner, Content content);
     [[nodiscard]] Result<HostFrame, FrameError>
     find_aligned(u64 count, FrameType type, DomainId owner);
 
