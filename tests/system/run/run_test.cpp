@@ -5,8 +5,10 @@
 #include <tools/image/initramfs.hpp>
 #include <tools/server/process.hpp>
 
+#include <array>
 #include <fstream>
 #include <system/fixture.hpp>
+#include <tuple>
 
 namespace ravelin::system_test {
 namespace {
@@ -50,11 +52,13 @@ class RunTest : public SystemTest {
     }
 };
 
-constexpr const char* power_off_script = "#!/bin/busybox sh\n"
-                                         "/bin/busybox mkdir /proc\n"
-                                         "/bin/busybox mount -t proc proc /proc\n"
-                                         "/bin/busybox echo \"init: $(/bin/busybox nproc) CPUs\"\n"
-                                         "/bin/busybox poweroff -f\n";
+constexpr const char* power_off_script =
+    "#!/bin/busybox sh\n"
+    "/bin/busybox mkdir /proc\n"
+    "/bin/busybox mount -t proc proc /proc\n"
+    "/bin/busybox echo \"init: Linux $(/bin/busybox uname -r), "
+    "$(/bin/busybox nproc) CPUs\"\n"
+    "/bin/busybox poweroff -f\n";
 
 TEST_F(RunTest, PowerOffIsStatusZero) {
     const Ended ended = demo_run({"--kernel", guest("hello"), "--memory", "64"});
@@ -89,29 +93,46 @@ TEST_F(RunTest, MeasuredLaunchRunsTheGuestToo) {
     EXPECT_THAT(ended.output, HasSubstr("hello from a guest"));
 }
 
-TEST_F(RunTest, StockKernelPowersOff) {
-    const Ended ended = demo_run({"--kernel",
-                                  stock_kernel_image().string(),
-                                  "--initrd",
-                                  ramdisk(power_off_script),
-                                  "--memory",
-                                  "256"});
-    EXPECT_EQ(ended.status, 0) << ended.output;
-    EXPECT_THAT(ended.output, AllOf(HasSubstr("init: 1 CPUs"), HasSubstr("guest: power off")));
-}
+using Stock = std::tuple<Flavour, unsigned>; ///< with that many vCPUs
 
-TEST_F(RunTest, StockKernelHasItsFourVcpus) {
+class StockRunTest : public RunTest, public testing::WithParamInterface<Stock> {};
+
+TEST_P(StockRunTest, BootsWithItsVcpusAndPowersOff) {
+    const auto [flavour, vcpus] = GetParam();
     const Ended ended = demo_run({"--kernel",
-                                  stock_kernel_image(Flavour::cloud).string(),
+                                  stock_kernel_image(flavour).string(),
                                   "--initrd",
                                   ramdisk(power_off_script),
                                   "--memory",
                                   "256",
                                   "--vcpus",
-                                  "4"});
+                                  std::to_string(vcpus)});
     EXPECT_EQ(ended.status, 0) << ended.output;
-    EXPECT_THAT(ended.output, HasSubstr("init: 4 CPUs"));
+    const std::string release = stock_kernel_modules(flavour).filename().string();
+    EXPECT_THAT(ended.output,
+                AllOf(HasSubstr("init: Linux " + release + ", " + std::to_string(vcpus) + " CPUs"),
+                      HasSubstr("guest: power off")));
 }
+
+std::string stock_name(const testing::TestParamInfo<Stock>& info) {
+    constexpr std::array names{"Generic", "Cloud", "Generic612"};
+    const auto [flavour, vcpus] = info.param;
+    return names.at(static_cast<std::size_t>(flavour)) + std::string{"Vcpus"} +
+           std::to_string(vcpus);
+}
+
+INSTANTIATE_TEST_SUITE_P(Daily,
+                         StockRunTest,
+                         testing::Values(Stock{Flavour::generic, 1},
+                                         Stock{Flavour::cloud, 4},
+                                         Stock{Flavour::generic_6_12, 4}),
+                         stock_name);
+INSTANTIATE_TEST_SUITE_P(Nightly,
+                         StockRunTest,
+                         testing::Values(Stock{Flavour::generic, 4},
+                                         Stock{Flavour::cloud, 1},
+                                         Stock{Flavour::generic_6_12, 1}),
+                         stock_name);
 
 } // namespace
 } // namespace ravelin::system_test

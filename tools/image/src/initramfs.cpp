@@ -162,19 +162,42 @@ std::vector<std::string> module_closure(const std::string& modules_dep,
     return order;
 }
 
+namespace {
+
+struct FlavourFacts {
+    std::string_view series; ///< Debian has several kernels: domain 0's is not the newest
+    bool is_cloud;
+    const char* package;
+};
+FlavourFacts facts_of(Flavour flavour) {
+    switch (flavour) {
+    case Flavour::cloud:
+        return {"6.1.", true, "linux-image-cloud-amd64"};
+    case Flavour::generic_6_12:
+        return {"6.12.", false, "linux-image-6.12-amd64"};
+    case Flavour::generic:
+        break;
+    }
+    return {"6.1.", false, "linux-image-amd64"};
+}
+
+} // namespace
+
 fs::path stock_kernel_modules(Flavour flavour) {
+    const FlavourFacts wanted = facts_of(flavour);
     std::set<std::string> versions;
     for (const auto& entry : fs::directory_iterator{"/lib/modules"}) {
         const std::string version = entry.path().filename().string();
         const bool is_cloud = version.find("cloud") != std::string::npos;
-        if (is_cloud == (flavour == Flavour::cloud) && fs::exists(entry.path() / "modules.dep") &&
-            fs::exists("/boot/vmlinuz-" + version))
+        const bool is_plain = version.ends_with(is_cloud ? "-cloud-amd64" : "-amd64") &&
+                              version.find("-rt-") == std::string::npos;
+        if (version.starts_with(wanted.series) && is_plain && is_cloud == wanted.is_cloud &&
+            fs::exists(entry.path() / "modules.dep") && fs::exists("/boot/vmlinuz-" + version))
             versions.insert(version);
     }
     if (versions.empty())
-        throw ServerError{
-            std::string{"no stock kernel is installed: tools/packages.txt names "} +
-            (flavour == Flavour::cloud ? "linux-image-cloud-amd64" : "linux-image-amd64")};
+        throw ServerError{std::string{"no stock kernel "} + std::string{wanted.series} +
+                          "* is installed: tools/packages.txt names " + wanted.package};
     return fs::path{"/lib/modules"} / *versions.rbegin();
 }
 

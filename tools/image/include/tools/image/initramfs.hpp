@@ -37,9 +37,10 @@ struct InitramfsConfig {
 /// The archive, not compressed.
 [[nodiscard]] std::vector<u8> build_initramfs(const InitramfsConfig& config);
 
-/// Debian's linux-image-amd64 and linux-image-cloud-amd64.
-enum class Flavour { generic, cloud };
-/// /lib/modules/VERSION of the newest installed stock kernel.
+/// Debian's linux-image-amd64 and linux-image-cloud-amd64, both of series 6.1, and
+/// linux-image-6.12-amd64.
+enum class Flavour { generic, cloud, generic_6_12 };
+/// /lib/modules/VERSION of the newest installed stock kernel of that flavour.
 [[nodiscard]] std::filesystem::path stock_kernel_modules(Flavour flavour = Flavour::generic);
 /// The kernel image that belongs to it.
 [[nodiscard]] std::filesystem::path stock_kernel_image(Flavour flavour = Flavour::generic);
