@@ -5,7 +5,9 @@
 #include <tools/manifest/compile.hpp>
 
 #include <fstream>
+#include <system/domain0.hpp>
 #include <system/fixture.hpp>
+#include <system/stock_guests.hpp>
 
 namespace ravelin::system_test {
 namespace {
@@ -56,6 +58,52 @@ TEST_P(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
 INSTANTIATE_TEST_SUITE_P(OneProcessor, LifeTest, testing::Values(1u));
 // Nightly: one run of five ends with another number of free frames (docs/CAVEATS.md).
 INSTANTIATE_TEST_SUITE_P(TwoProcessors, LifeTest, testing::Values(2u));
+
+/// 32 guests beside domain 0 on a machine of 4 GiB: four of stock Linux with a disk, at work, and
+/// 28 small ones.
+TEST(ManyGuests, ThirtyTwoOfThemFourStockLinuxAtWork) {
+    const PrivateDirectory directory;
+    Domain0Test test;
+    test.name = "many";
+    test.program = source("tests/system/life/many.sh");
+    test.memory_mib = 512;
+    test.backends = Backends::present;
+    test.programs = {built("tools/vm/ravelin-vm")};
+    test.files = {guests_script()};
+    std::vector<StockGuest> stock;
+    for (int i = 0; i < 4; ++i) {
+        const std::string name = "linux" + std::to_string(i);
+        stock.push_back({name, 160, "disk = [\"/guests/" + name + ".img,raw,xvda,rw\"]\n"});
+    }
+    // They wait by yielding: most of the CPU is for the others.
+    const auto guests = make_guests_disk(
+        directory.path(), stock, {{"small", built("tests/guests/console.elf"), "cap = 1\n"}});
+    MachineConfig config = direct_boot("", domain0_modules(test, directory.path()));
+    config.memory_mib = 4096;
+    config.extra_arguments = disk_arguments(guests, "guests", "r");
+    Machine machine{config};
+    Console& console = machine.console();
+    EXPECT_EQ(console.wait_for("test: running at once: ([0-9]+) #", 500s).at(1), "33");
+    for (int i = 0; i < 4; ++i)
+        console.wait_for("test: linux" + std::to_string(i) + " down: 1[0-9]+", 200s);
+    EXPECT_EQ(console.wait_for("test: without a back end: ([0-9]+) #", 100s).at(1), "4");
+    for (int i = 0; i < 4; ++i)
+        console.wait_for("test: linux" + std::to_string(i) + " up: 1[56][0-9]", 200s);
+    EXPECT_EQ(console.wait_for("test: running at once: ([0-9]+) #", 100s).at(1), "33");
+    for (int i = 0; i < 4; ++i) {
+        const std::string name = "linux" + std::to_string(i);
+        console.wait_for("test: " + name + " still works", 200s);
+        EXPECT_EQ(console.wait_for("test: " + name + " failures: ([0-9]+ [0-9]+) #", 100s).at(1),
+                  "0 0");
+    }
+    console.wait_for("test: linux0 was shut down", 200s);
+    for (int i = 1; i < 4; ++i)
+        console.wait_for("test: linux" + std::to_string(i) + " was destroyed at work", 200s);
+    const auto frames =
+        console.wait_for("test: free frames: ([0-9]+) before, ([0-9]+) after", 100s);
+    EXPECT_EQ(frames.at(1), frames.at(2));
+    machine.wait_for_power_off(60s);
+}
 
 } // namespace
 } // namespace ravelin::system_test

@@ -37,8 +37,11 @@ std::vector<DirectKernel::Module> domain0_modules(const Domain0Test& test,
     InitramfsConfig initramfs;
     initramfs.modules = stock_kernel_modules();
     initramfs.backends = test.backends;
+    initramfs.kernel_modules.insert(
+        initramfs.kernel_modules.end(), test.kernel_modules.begin(), test.kernel_modules.end());
     initramfs.programs = test.programs;
-    initramfs.files = {{test.program, "/tests/" + test.name}};
+    initramfs.files = test.files;
+    initramfs.files.push_back({test.program, "/tests/" + test.name});
     write_bytes(ramdisk, build_initramfs(initramfs));
     const std::string toml =
         "version = 1\nplatform = \"System test\"\n\n[[domain]]\nid = 0\n"

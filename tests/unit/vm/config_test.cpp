@@ -65,6 +65,25 @@ TEST(Config, DefaultsAreXls) {
     EXPECT_EQ(config.schedule.cap, 0u);
 }
 
+TEST(Config, WhatComesAfterAnEndIsAsInXl) {
+    using wire::control::VmEnd;
+    const Config plain = parse_config(minimal, "f");
+    EXPECT_EQ(afterwards(plain, VmEnd::power_off), Afterwards::destroy);
+    EXPECT_EQ(afterwards(plain, VmEnd::reboot), Afterwards::restart);
+    EXPECT_EQ(afterwards(plain, VmEnd::fault), Afterwards::destroy);
+    EXPECT_EQ(afterwards(plain, VmEnd::suspend), Afterwards::preserve);
+    const Config own = parse_config(std::string{minimal} + "on_poweroff = \"preserve\"\n"
+                                                           "on_reboot = \"destroy\"\n"
+                                                           "on_crash = \"restart\"\n",
+                                    "f");
+    EXPECT_EQ(afterwards(own, VmEnd::power_off), Afterwards::preserve);
+    EXPECT_EQ(afterwards(own, VmEnd::reboot), Afterwards::destroy);
+    EXPECT_EQ(afterwards(own, VmEnd::crash), Afterwards::restart);
+    EXPECT_EQ(afterwards(own, VmEnd::watchdog), Afterwards::restart);
+    EXPECT_THAT(refusal("on_crash = \"coredump-destroy\"\n"),
+                HasSubstr("expected destroy, restart or preserve, found 'coredump-destroy'"));
+}
+
 TEST(Config, MacsDifferAndStay) {
     const auto mac = [](const std::string& name) {
         return parse_config(

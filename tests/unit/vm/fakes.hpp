@@ -93,6 +93,10 @@ class FakeChannel final : public Channel {
         if (found == domains.end())
             return -control::esrch;
         FakeDomain& domain = found->second;
+        if (operation == Operation::vm_destroy && domain.state != control::VmState::dying) {
+            domain.state = control::VmState::dying;
+            journal_.push_back("die");
+        }
         if ((operation == Operation::vm_seal || operation == Operation::vm_destroy) &&
             unfinished-- > 0)
             return -control::eagain;
@@ -178,6 +182,7 @@ class FakeStore final : public Store {
         journal_.push_back("introduce " + std::to_string(frame) + " " + std::to_string(port));
     }
     void release(DomainId) override { journal_.push_back("release"); }
+    void wait_for_news(std::chrono::milliseconds) override {}
 
   private:
     Journal& journal_;
@@ -190,6 +195,7 @@ class FakeDevices final : public HostDevices {
     std::set<std::string> attached;
     bool interfaces_appear{true};
     bool backends_hold{false};
+    std::set<std::string> joined;
 
     std::string attach(const Disk& disk) override {
         const std::string physical = "7:" + std::to_string(attached.size());
@@ -202,10 +208,19 @@ class FakeDevices final : public HostDevices {
         attached.erase(physical);
     }
     bool has_interface(const std::string&) override { return interfaces_appear; }
+    bool is_joined(const std::string& interface) override { return joined.contains(interface); }
     void join(const std::string& interface, const std::string& bridge) override {
+        joined.insert(interface);
         journal_.push_back("join " + interface + " " + bridge);
     }
     bool has_backend(const std::string&, u32, u32) override { return backends_hold; }
+    bool is_served(const std::string& type, u32, u32) override { return !unserved.contains(type); }
+    std::string write_trouble(const std::string& target) override {
+        return full.contains(target) ? "the file system of " + target + " is full" : "";
+    }
+
+    std::set<std::string> unserved; ///< types whose module is gone
+    std::set<std::string> full;
 
   private:
     Journal& journal_;

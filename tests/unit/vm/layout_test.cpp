@@ -60,7 +60,7 @@ TEST(Layout, DomainHearsOfItsMemoryAndShutdown) {
     config.vcpus = 2;
     const auto nodes = by_path(domain_nodes(guest, config));
     EXPECT_EQ(nodes.at("/local/domain/3/memory/target").value, "196608");
-    EXPECT_EQ(nodes.at("/local/domain/3/memory/static-max").value, "262144");
+    EXPECT_EQ(nodes.at("/local/domain/3/memory/static-max").value, "196608");
     EXPECT_EQ(nodes.at("/local/domain/3/cpu/1/availability").value, "online");
     EXPECT_EQ(nodes.count("/local/domain/3/cpu/2/availability"), 0u);
     EXPECT_EQ(nodes.at("/local/domain/3/control/shutdown").permissions.at(0).domain, guest);

@@ -119,17 +119,62 @@ TEST_F(ToolstackTest, DestroyTakesDevicesBeforeTheDomain) {
     static_cast<void>(stack_.create(config_, images_, Start::running));
     journal_.clear();
     stack_.destroy(DomainId{1});
-    EXPECT_THAT(journal_, ElementsAre("pause", "detach 7:0", "release", "destroy"));
+    EXPECT_THAT(journal_, ElementsAre("pause", "detach 7:0", "release", "die", "destroy"));
     expect_nothing_left();
+}
+
+TEST_F(ToolstackTest, ForceEndsTheDomainBeforeItsDevices) {
+    static_cast<void>(stack_.create(config_, images_, Start::running));
+    journal_.clear();
+    channel_.unfinished = 1;
+    stack_.destroy(DomainId{1}, Force::yes);
+    EXPECT_THAT(journal_, ElementsAre("die", "detach 7:0", "release", "destroy"));
+    expect_nothing_left();
+}
+
+TEST_F(ToolstackTest, AnInterfaceThatCameBackJoinsItsBridgeAgain) {
+    static_cast<void>(stack_.create(config_, images_, Start::running));
+    EXPECT_EQ(stack_.rejoin(DomainId{1}), 0u);
+    devices_.joined.clear();
+    devices_.interfaces_appear = false;
+    EXPECT_EQ(stack_.rejoin(DomainId{1}), 0u);
+    devices_.interfaces_appear = true;
+    journal_.clear();
+    EXPECT_EQ(stack_.rejoin(DomainId{1}), 1u);
+    EXPECT_THAT(journal_, ElementsAre("join vif1.0 rv-guest"));
+}
+
+TEST_F(ToolstackTest, WhatIsWrongWithADeviceIsSaidInWords) {
+    static_cast<void>(stack_.create(config_, images_, Start::running));
+    store_.nodes["/local/domain/0/backend/vif/1/0/state"] = "4";
+    std::vector<Device> devices = stack_.devices(DomainId{1});
+    ASSERT_EQ(devices.size(), 2u);
+    EXPECT_EQ(devices[0].name, "xvda");
+    EXPECT_EQ(devices[0].target, "/srv/a");
+    EXPECT_EQ(devices[0].trouble, "");
+    EXPECT_EQ(devices[1].name, "vif1.0");
+    EXPECT_EQ(devices[1].back, BusState::connected);
+    devices_.full = {"/srv/a"};
+    devices_.unserved = {"vif"};
+    store_.nodes["/local/domain/0/backend/vbd/1/51712/state"] = "6";
+    store_.nodes["/local/domain/0/error/backend/vbd/1/51712/error"] = "5 no";
+    devices = stack_.devices(DomainId{1});
+    EXPECT_EQ(devices[0].trouble,
+              "its back end closed it; the file system of /srv/a is full; its back end said: 5 no");
+    EXPECT_EQ(devices[1].trouble, "no back end serves it (is the module xen-netback loaded?)");
 }
 
 TEST_F(ToolstackTest, BackEndThatHoldsOnIsNamedAndItsLoopDeviceKept) {
     static_cast<void>(stack_.create(config_, images_, Start::running));
     devices_.backends_hold = true;
+    channel_.unfinished = 1;
     EXPECT_THAT(refusal([&] { stack_.destroy(DomainId{1}); }),
-                HasSubstr("do not let go of it: vbd 51712, vif 0"));
+                HasSubstr("do not let go of its memory: vbd 51712, vif 0"));
     EXPECT_THAT(devices_.attached, testing::Not(IsEmpty()));
-    EXPECT_TRUE(channel_.domains.contains(1));
+    EXPECT_EQ(channel_.domains.at(1).state, control::VmState::dying);
+    devices_.backends_hold = false;
+    stack_.destroy(DomainId{1});
+    EXPECT_THAT(channel_.domains, IsEmpty());
 }
 
 TEST_F(ToolstackTest, ShutdownAsksAndWaits) {

@@ -59,7 +59,7 @@ std::string toml(const Guest& guest) {
            "\"\nmemory = " + std::to_string(guest.memory_mib) + "\nvcpus = 1\nkernel = \"" + base +
            ".kernel\"\nramdisk = \"" + base + ".initrd\"\nextra = \"console=hvc0 quiet panic=-1 " +
            guest.arguments + "\"\ndisk = [\"" + base + ".img,raw,xvda," + guest.access +
-           "\"]\nvif = [\"\"]\nlabel = \"guest\"\n";
+           "\"]\nvif = [\"\"]\nlabel = \"guest\"\non_poweroff = \"preserve\"\n";
 }
 
 std::vector<u8> guest_initramfs(const Guest& guest) {

@@ -41,6 +41,14 @@ if [ -x /usr/bin/xenstored ]; then
     done
     if xenstore-write /local/domain/0/domid 0 /local/domain/0/name Domain-0; then
         say "store"
+        # VMs that end by themselves are dealt with as their files say.
+        for toolstack in "ravelin-vm" "ravelin vm"; do
+            if command -v "${toolstack%% *}" >/dev/null; then
+                # shellcheck disable=SC2086 # two words, the second time
+                $toolstack watch &
+                break
+            fi
+        done
     else
         say "the store does not answer: no devices for guests"
     fi

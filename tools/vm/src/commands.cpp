@@ -1,101 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-// See the header. A VM's file is kept beside xenstored's state while the VM lives: `reboot` makes
-// the VM from it again.
+// See the header.
 #include "tools/vm/commands.hpp"
 
 #include "console.hpp"
+#include "lifetime.hpp"
 #include "report.hpp"
 #include "tools/vm/error.hpp"
-#include "tools/vm/toolstack.hpp"
 
-#include <tools/kernel/kernel_file.hpp>
-
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
-#include <thread>
 
 namespace ravelin::vm {
 namespace {
 
-namespace fs = std::filesystem;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-void sleep_for(milliseconds time) {
-    std::this_thread::sleep_for(time);
-}
-
-/// Opened by the commands that need it, not by --help.
-struct Machine {
-    std::unique_ptr<Channel> channel = open_privcmd();
-    Hypervisor hypervisor{*channel, [] { sleep_for(milliseconds{10}); }};
-};
-
-struct Domain0 : Machine {
-    std::unique_ptr<Store> store = open_store();
-    std::unique_ptr<HostDevices> devices = open_host_devices();
-    Toolstack toolstack{hypervisor, *store, *devices, Patience{.sleep = sleep_for}};
-};
-
-/// Lists that need no store find names by themselves.
-DomainId find(Hypervisor& hypervisor, const std::string& name) {
+/// By name or number.
+Summary find(Hypervisor& hypervisor, const std::string& name) {
     for (const Summary& one : hypervisor.list())
         if (one.name == name || std::to_string(one.domain.raw()) == name)
-            return one.domain;
-    throw VmError{"there is no VM " + name};
+            return one;
+    const std::string end = name.find('/') == std::string::npos ? last_end(name) : "";
+    throw VmError{"there is no VM " + name + (end.empty() ? "" : "; its last " + end)};
 }
 
-std::string read_file(const fs::path& path) {
-    std::ifstream file{path, std::ios::binary};
-    if (!file || fs::is_directory(path))
-        throw VmError{path.string() + ": cannot be read"};
-    return {std::istreambuf_iterator<char>{file}, {}};
+/// With its lock: nobody has changed it since it was found.
+struct Held {
+    Held(Domain0& domain0, const std::string& name)
+        : lock{find(domain0.hypervisor, name).name}, vm{find(domain0.hypervisor, name)} {}
+    VmLock lock;
+    Summary vm;
+};
+
+/// Devices, where there is a store to ask.
+std::vector<Device> devices_if_known(DomainId domain) {
+    try {
+        const std::unique_ptr<Store> store = open_store();
+        const std::unique_ptr<HostDevices> host_devices = open_host_devices();
+        return devices_of(domain, *store, *host_devices);
+    } catch (const VmError&) {
+        return {};
+    }
 }
 
-std::vector<u8> read_bytes(const fs::path& path) {
-    const std::string text = read_file(path);
-    return {text.begin(), text.end()};
-}
-
-fs::path kept_file(const std::string& name) {
-    return fs::path{"/run/ravelin/vm"} / (name + ".toml");
-}
-
-DomainId create_from(Domain0& domain0, const fs::path& file, Start start) {
-    const std::string toml = read_file(file);
-    const Config config = parse_config(toml, file.string());
-    auto kernel = tools::bootable_kernel(read_bytes(config.kernel));
-    if (!kernel)
-        throw VmError{config.kernel + ": " + kernel.error()};
-    Images images{std::move(kernel).value(), {}};
-    if (!config.ramdisk.empty())
-        images.ramdisk = read_bytes(config.ramdisk);
-    const DomainId domain = domain0.toolstack.create(config, images, start);
-    const fs::path kept = kept_file(config.name);
-    std::error_code ignored;
-    fs::create_directories(kept.parent_path(), ignored);
-    if (!(std::ofstream{kept} << toml << std::flush))
-        std::cerr << "warning: " << kept.string()
-                  << " cannot be written: `reboot` will not find the VM's file\n";
-    return domain;
-}
-
-void destroy(Domain0& domain0, const Summary& vm) {
-    domain0.toolstack.destroy(vm.domain);
-    std::error_code ignored;
-    fs::remove(kept_file(vm.name), ignored);
-}
-
-void reboot(Domain0& domain0, const std::string& name, seconds limit) {
-    const Summary vm = domain0.toolstack.find(name);
-    const fs::path kept = kept_file(vm.name);
-    if (!fs::exists(kept))
-        throw VmError{kept.string() + " is not there: " + vm.name + " cannot be made again"};
-    domain0.toolstack.shut_down(vm.domain, ShutDown::reboot, limit);
-    domain0.toolstack.destroy(vm.domain);
-    std::cout << vm.name << ": domain " << create_from(domain0, kept, Start::running).raw() << "\n";
+/// What is wrong with it, if anything is.
+std::string why(Hypervisor& hypervisor, const Summary& vm) {
+    if (vm.end != wire::control::VmEnd::none)
+        return hypervisor.info(vm.domain).cause;
+    std::string text;
+    for (const Device& device : devices_if_known(vm.domain))
+        if (!device.trouble.empty())
+            text += (text.empty() ? "" : "; ") + device.name + ": " + device.trouble;
+    return text;
 }
 
 void add_create(CLI::App& app) {
@@ -109,6 +64,7 @@ void add_create(CLI::App& app) {
     command->add_flag("--paused", options->paused, "do not start it: `unpause` does");
     command->callback([options] {
         Domain0 domain0;
+        const VmLock lock{name_in_file(options->file)};
         const DomainId domain =
             create_from(domain0, options->file, options->paused ? Start::paused : Start::running);
         std::cout << "domain " << domain.raw() << "\n";
@@ -132,15 +88,23 @@ void add_reports(CLI::App& app) {
     list->add_flag("--json", *json);
     list->callback([json] {
         Machine machine;
-        const auto domains = machine.hypervisor.list();
+        std::vector<Listed> domains;
+        for (const Summary& one : machine.hypervisor.list())
+            domains.push_back({one, why(machine.hypervisor, one)});
         std::cout << (*json ? list_json(domains) : list_table(domains));
+    });
+    app.add_subcommand("host", "the machine's memory")->callback([] {
+        Machine machine;
+        std::cout << host_text(machine.hypervisor.host_memory());
     });
     CLI::App* info = add_on_vm(app, "info", "all about one VM", vm);
     info->add_flag("--json", *json);
     info->callback([json, vm] {
         Machine machine;
-        const Details details = machine.hypervisor.info(find(machine.hypervisor, *vm));
-        std::cout << (*json ? info_json(details) : info_text(details));
+        const DomainId domain = find(machine.hypervisor, *vm).domain;
+        const Details details = machine.hypervisor.info(domain);
+        const std::vector<Device> devices = devices_if_known(domain);
+        std::cout << (*json ? info_json(details, devices) : info_text(details, devices));
     });
 }
 
@@ -149,10 +113,14 @@ void add_console(CLI::App& app) {
     const auto once = std::make_shared<bool>(false);
     CLI::App* command = add_on_vm(app, "console", "its console; Ctrl-] leaves", vm);
     command->add_flag("--print", *once, "print what it said so far, and end");
-    command->callback([vm, once] {
+    const auto line = std::make_shared<std::string>();
+    const auto* type = command->add_option("--type", *line, "type this line, and end");
+    command->callback([vm, once, line, type] {
         Machine machine;
-        const DomainId domain = find(machine.hypervisor, *vm);
-        if (*once)
+        const DomainId domain = find(machine.hypervisor, *vm).domain;
+        if (type->count() != 0)
+            type_at_console(machine.hypervisor, domain, *line + "\n");
+        else if (*once)
             show_console(machine.hypervisor, domain, 0);
         else
             attach_console(machine.hypervisor, domain);
@@ -164,30 +132,42 @@ void add_running(CLI::App& app) {
     const auto wait_seconds = std::make_shared<unsigned>(60);
     add_on_vm(app, "pause", "stop its CPUs", vm)->callback([vm] {
         Machine machine;
-        machine.hypervisor.pause(find(machine.hypervisor, *vm));
+        machine.hypervisor.pause(find(machine.hypervisor, *vm).domain);
     });
     add_on_vm(app, "unpause", "let its CPUs run", vm)->callback([vm] {
         Machine machine;
-        machine.hypervisor.unpause(find(machine.hypervisor, *vm));
+        machine.hypervisor.unpause(find(machine.hypervisor, *vm).domain);
     });
     CLI::App* shutdown =
         add_on_vm(app, "shutdown", "ask it to power off, wait, and take it away", vm);
     shutdown->add_option("--wait", *wait_seconds, "seconds")->capture_default_str();
     shutdown->callback([vm, wait_seconds] {
         Domain0 domain0;
-        const Summary found = domain0.toolstack.find(*vm);
-        domain0.toolstack.shut_down(found.domain, ShutDown::power_off, seconds{*wait_seconds});
-        destroy(domain0, found);
+        const Held held{domain0, *vm};
+        domain0.toolstack.shut_down(held.vm.domain, ShutDown::power_off, seconds{*wait_seconds});
+        destroy(domain0, held.vm, Force::no);
     });
     CLI::App* again = add_on_vm(app, "reboot", "ask it to reboot, wait, and make it again", vm);
     again->add_option("--wait", *wait_seconds, "seconds")->capture_default_str();
     again->callback([vm, wait_seconds] {
         Domain0 domain0;
-        reboot(domain0, *vm, seconds{*wait_seconds});
+        const Held held{domain0, *vm};
+        const DomainId domain = reboot(domain0, held.vm, seconds{*wait_seconds});
+        std::cout << held.vm.name << ": domain " << domain.raw() << "\n";
     });
-    add_on_vm(app, "destroy", "take it away without asking", vm)->callback([vm] {
+    const auto force = std::make_shared<bool>(false);
+    CLI::App* destroying = add_on_vm(app, "destroy", "take it away without asking", vm);
+    destroying->add_flag("--force", *force, "end it before its back ends let go of it");
+    destroying->callback([vm, force] {
         Domain0 domain0;
-        destroy(domain0, domain0.toolstack.find(*vm));
+        const Held held{domain0, *vm};
+        destroy(domain0, held.vm, *force ? Force::yes : Force::no);
+    });
+    CLI::App* watch = app.add_subcommand(
+        "watch", "do to VMs that end by themselves what their files say, until interrupted");
+    watch->callback([] {
+        Domain0 domain0;
+        Supervisor{domain0}.watch();
     });
 }
 
@@ -201,7 +181,7 @@ void add_resources(CLI::App& app) {
         ->check(CLI::Range(1u, wire::control::max_vm_memory_mib));
     memory->callback([vm, mib] {
         Domain0 domain0;
-        domain0.toolstack.set_memory(domain0.toolstack.find(*vm).domain, *mib);
+        domain0.toolstack.set_memory(find(domain0.hypervisor, *vm).domain, *mib);
     });
     CLI::App* sched = add_on_vm(app, "sched", "its share of the CPUs, shown or set", vm);
     const auto* weight = sched->add_option("--weight", schedule->weight, "relative, 1 to 65535")
@@ -211,7 +191,7 @@ void add_resources(CLI::App& app) {
         sched->add_option("--reservation", schedule->reservation, "percent of one CPU, 0: none");
     sched->callback([vm, schedule, weight, cap, reservation] {
         Machine machine;
-        const DomainId domain = find(machine.hypervisor, *vm);
+        const DomainId domain = find(machine.hypervisor, *vm).domain;
         wire::control::Schedule wanted = machine.hypervisor.info(domain).schedule;
         if (weight->count() != 0)
             wanted.weight = schedule->weight;

@@ -224,6 +224,21 @@ void read_devices(Document& document, Config& config) {
     });
 }
 
+Afterwards read_afterwards(Document& document, const char* key, Afterwards otherwise) {
+    const auto text = document.text(key);
+    if (!text)
+        return otherwise;
+    constexpr std::array known{std::pair{"destroy", Afterwards::destroy},
+                               std::pair{"restart", Afterwards::restart},
+                               std::pair{"preserve", Afterwards::preserve}};
+    for (const auto& [name, action] : known)
+        if (*text == name)
+            return action;
+    document.refuse(*document.find(key),
+                    "'" + std::string{key} + "': expected destroy, restart or preserve, found '" +
+                        *text + "'");
+}
+
 Config read(Document& document) {
     Config config;
     config.name = document.required_text("name");
@@ -238,6 +253,9 @@ Config read(Document& document) {
     config.schedule.cap = document.number("cap", 0, 100 * config.vcpus).value_or(0);
     config.schedule.reservation = document.number("reservation", 0, 100 * config.vcpus).value_or(0);
     read_devices(document, config);
+    config.on_poweroff = read_afterwards(document, "on_poweroff", config.on_poweroff);
+    config.on_reboot = read_afterwards(document, "on_reboot", config.on_reboot);
+    config.on_crash = read_afterwards(document, "on_crash", config.on_crash);
     if (const toml::node* vtpm = document.find("vtpm"))
         document.refuse(*vtpm, "'vtpm': guests have no virtual TPM yet; leave the key out");
     document.finish();
@@ -253,6 +271,23 @@ u32 disk_number(std::string_view device) {
         return 0;
     const auto index = static_cast<u32>(device[3] - 'a');
     return index < 16 ? xvd_major << 8 | index << 4 : extended | index << 8;
+}
+
+Afterwards afterwards(const Config& config, control::VmEnd end) {
+    switch (end) {
+    case control::VmEnd::power_off:
+        return config.on_poweroff;
+    case control::VmEnd::reboot:
+        return config.on_reboot;
+    case control::VmEnd::crash:
+    case control::VmEnd::watchdog:
+    case control::VmEnd::fault:
+        return config.on_crash;
+    case control::VmEnd::none:
+    case control::VmEnd::suspend:
+        break;
+    }
+    return Afterwards::preserve;
 }
 
 Config parse_config(std::string_view toml_text, const std::string& file) {

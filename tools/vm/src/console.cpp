@@ -2,6 +2,8 @@
 // See the header.
 #include "console.hpp"
 
+#include "tools/vm/error.hpp"
+
 #include <array>
 #include <cstdio>
 #include <poll.h>
@@ -64,6 +66,24 @@ u64 show_console(Hypervisor& hypervisor, DomainId domain, u64 offset) {
         std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
         std::fflush(stdout);
         offset = piece.offset + piece.text.size();
+    }
+}
+
+void type_at_console(Hypervisor& hypervisor, DomainId domain, std::string text) {
+    constexpr useconds_t step_us = 20'000;
+    constexpr useconds_t limit_us = 10'000'000;
+    for (useconds_t waited = 0; !text.empty();) {
+        const usize taken = hypervisor.console_write(domain, text);
+        text.erase(0, taken);
+        if (taken != 0) {
+            waited = 0;
+            continue;
+        }
+        if (waited >= limit_us)
+            throw VmError{"domain " + std::to_string(domain.raw()) +
+                          " does not read its console; not typed: " + text};
+        usleep(step_us);
+        waited += step_us;
     }
 }
 

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -109,6 +110,10 @@ class LinuxDevices final : public HostDevices {
         return if_nametoindex(interface.c_str()) != 0;
     }
 
+    bool is_joined(const std::string& interface) override {
+        return std::filesystem::exists("/sys/class/net/" + interface + "/master");
+    }
+
     void join(const std::string& interface, const std::string& bridge) override {
         const Descriptor socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "a socket"};
         std::array<char, IFNAMSIZ> raw_name{};
@@ -124,11 +129,32 @@ class LinuxDevices final : public HostDevices {
     }
 
     bool has_backend(const std::string& type, u32 domain, u32 device) override {
-        return std::filesystem::exists("/sys/bus/xen-backend/devices/" + type + "-" +
-                                       std::to_string(domain) + "-" + std::to_string(device));
+        return std::filesystem::exists(backend_folder(type, domain, device));
+    }
+
+    bool is_served(const std::string& type, u32 domain, u32 device) override {
+        return std::filesystem::exists(backend_folder(type, domain, device) + "/driver");
+    }
+
+    std::string write_trouble(const std::string& target) override {
+        struct stat status {};
+        if (::stat(target.c_str(), &status) != 0)
+            return target + ": " + std::strerror(errno);
+        struct statvfs space {};
+        if (!S_ISREG(status.st_mode) || statvfs(target.c_str(), &space) != 0)
+            return "";
+        constexpr i64 stat_block = 512; // whatever the file system's is
+        const bool has_holes = status.st_blocks * stat_block < status.st_size;
+        if (has_holes && space.f_bavail == 0)
+            return "the file system of " + target + " is full";
+        return "";
     }
 
   private:
+    static std::string backend_folder(const std::string& type, u32 domain, u32 device) {
+        return "/sys/bus/xen-backend/devices/" + type + "-" + std::to_string(domain) + "-" +
+               std::to_string(device);
+    }
     static ifreq request_for(const std::string& interface) {
         ifreq request{};
         interface.copy(request.ifr_name, IFNAMSIZ - 1);

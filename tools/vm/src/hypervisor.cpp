@@ -28,7 +28,7 @@ std::string reason(i64 error) {
     case control::enomem:
         return "not enough free memory";
     case control::eagain:
-        return "not done in time";
+        return "something of the domain is still in use";
     default:
         return std::strerror(static_cast<int>(error));
     }
@@ -166,6 +166,15 @@ void Hypervisor::destroy(DomainId domain) {
     on_domain(Operation::vm_destroy, domain, "destroying");
 }
 
+bool Hypervisor::begin_to_destroy(DomainId domain) {
+    const std::string doing = "destroying " + domain_text(domain);
+    const i64 result = channel_.call(
+        Operation::vm_destroy, encoded(control::VmReference{domain}, request_, doing), response_);
+    if (result < 0 && result != -control::eagain)
+        throw VmError{doing + ": " + reason(-result)};
+    return result >= 0;
+}
+
 std::vector<Summary> Hypervisor::list() {
     std::vector<Summary> all;
     control::VmListRequest request{};
@@ -184,6 +193,12 @@ std::vector<Summary> Hypervisor::list() {
             throw VmError{"listing: the hypervisor's answer does not go on"};
         request.first = next;
     }
+}
+
+control::HostMemory Hypervisor::host_memory() {
+    const std::string doing = "asking about the machine's memory";
+    return decoded(control::decode<control::HostMemory>(call(Operation::host_memory, {}, doing)),
+                   doing);
 }
 
 Details Hypervisor::info(DomainId domain) {

@@ -89,7 +89,9 @@ std::vector<Node> domain_nodes(DomainId domain, const Config& config) {
          {"domid", text(domain)},
          {"label", config.label},
          {"memory/target", std::to_string(u64{config.memory_mib} << 10)},
-         {"memory/static-max", std::to_string(u64{config.max_memory_mib} << 10)}});
+         // What its memory map shows it at its start: Linux's balloon takes the difference to what
+         // it counts for memory that no target names. `maxmem` is beyond it, by hot-plugging.
+         {"memory/static-max", std::to_string(u64{config.memory_mib} << 10)}});
     for (u32 cpu = 0; cpu < config.vcpus; ++cpu)
         nodes.push_back({base + "/cpu/" + std::to_string(cpu) + "/availability", "online", {}});
     nodes.push_back({base + "/control", "", {}});

@@ -44,32 +44,41 @@ ordered_json json_of(const Summary& one) {
 
 } // namespace
 
-std::string list_table(const std::vector<Summary>& domains) {
+std::string list_table(const std::vector<Listed>& domains) {
     std::string text = "  ID  NAME                              MEMORY  VCPUS   CPU TIME  STATE\n";
-    for (const Summary& one : domains) {
+    for (const auto& [one, why] : domains) {
         std::array<char, 160> line{};
         std::snprintf(line.data(),
                       line.size(),
-                      "%4u  %-32s %4llu MiB  %5u  %7.1f s  %s\n",
+                      "%4u  %-32s %4llu MiB  %5u  %7.1f s  ",
                       unsigned{one.domain.raw()},
                       one.name.c_str(),
                       static_cast<unsigned long long>(one.memory_kib >> 10),
                       one.vcpus,
-                      static_cast<double>(one.cpu_time_ns) / 1e9,
-                      state_text(one).c_str());
-        text += line.data();
+                      static_cast<double>(one.cpu_time_ns) / 1e9);
+        text += line.data() + state_text(one) + (why.empty() ? "" : ": " + why) + "\n";
     }
     return text;
 }
 
-std::string list_json(const std::vector<Summary>& domains) {
+std::string list_json(const std::vector<Listed>& domains) {
     ordered_json json = ordered_json::array();
-    for (const Summary& one : domains)
+    for (const auto& [one, why] : domains) {
         json.push_back(json_of(one));
+        if (!why.empty())
+            json.back()["why"] = why;
+    }
     return json.dump(2) + "\n";
 }
 
-std::string info_text(const Details& details) {
+std::string host_text(const wire::control::HostMemory& memory) {
+    const auto mib = [](u64 frames) { return std::to_string(frames >> 8) + " MiB"; };
+    return "total memory    " + mib(memory.total_frames) + "\nfree memory     " +
+           mib(memory.free_frames) + "\nfree frames     " + std::to_string(memory.free_frames) +
+           "\n";
+}
+
+std::string info_text(const Details& details, const std::vector<Device>& devices) {
     const Summary& one = details.summary;
     std::string text;
     const auto line = [&text](const char* key, const std::string& value) {
@@ -92,10 +101,17 @@ std::string info_text(const Details& details) {
              std::to_string(details.schedule.cap) + "%, reservation " +
              std::to_string(details.schedule.reservation) + "%");
     line("launch digest", hex(details.digest.sha256));
+    for (const Device& device : devices) {
+        line(device.type == "vbd" ? "disk" : "nic",
+             device.name + (device.target.empty() ? "" : ", " + device.target) + ", back end " +
+                 name(device.back) + ", front end " + name(device.front));
+        if (!device.trouble.empty())
+            line("  trouble", device.trouble);
+    }
     return text;
 }
 
-std::string info_json(const Details& details) {
+std::string info_json(const Details& details, const std::vector<Device>& devices) {
     ordered_json json = json_of(details.summary);
     json["label"] = details.label;
     json["target_kib"] = details.target_kib;
@@ -108,6 +124,18 @@ std::string info_json(const Details& details) {
         json["cause"] = details.cause;
         json["rip"] = details.rip;
         json["detail"] = details.detail;
+    }
+    json["devices"] = ordered_json::array();
+    for (const Device& device : devices) {
+        ordered_json one{{"type", device.type},
+                         {"name", device.name},
+                         {"back", name(device.back)},
+                         {"front", name(device.front)}};
+        if (!device.target.empty())
+            one["target"] = device.target;
+        if (!device.trouble.empty())
+            one["trouble"] = device.trouble;
+        json["devices"].push_back(std::move(one));
     }
     return json.dump(2) + "\n";
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <poll.h>
 
 extern "C" { // the header does not say so itself
 #include <xenstore.h>
@@ -85,8 +86,23 @@ class Xenstore final : public Store {
             fail("releasing domain " + std::to_string(domain.raw()));
     }
 
+    void wait_for_news(std::chrono::milliseconds limit) override {
+        if (!watching_) {
+            for (const char* path : {"@releaseDomain", "@introduceDomain"})
+                if (!xs_watch(handle_.get(), path, path))
+                    fail(std::string{"watching "} + path);
+            watching_ = true;
+        }
+        pollfd events{xs_fileno(handle_.get()), POLLIN, 0};
+        if (poll(&events, 1, static_cast<int>(limit.count())) <= 0)
+            return;
+        while (const std::unique_ptr<char*, Freer> event{xs_check_watch(handle_.get())}) {
+        }
+    }
+
   private:
     std::unique_ptr<xs_handle, Closer> handle_;
+    bool watching_{false};
 };
 
 } // namespace

@@ -3,32 +3,13 @@
 #include "tools/vm/toolstack.hpp"
 
 #include "tools/vm/error.hpp"
-
-#include <algorithm>
-#include <charconv>
+#include "tools/vm/health.hpp"
 
 namespace ravelin::vm {
 namespace {
 
 namespace control = wire::control;
 using std::chrono::milliseconds;
-
-constexpr const char* device_types[] = {"vbd", "vif"};
-
-/// A number as a store's node has it; nothing for anything else.
-std::optional<u32> number(const std::string& text) {
-    u32 value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size())
-        return std::nullopt;
-    return value;
-}
-
-BusState bus_state(const std::optional<std::string>& text) {
-    const auto value = text ? number(*text) : std::nullopt;
-    return value && *value <= static_cast<u32>(BusState::closed) ? static_cast<BusState>(*value)
-                                                                 : BusState::unknown;
-}
 
 } // namespace
 
@@ -135,14 +116,14 @@ DomainId Toolstack::create(const Config& config, const Images& images, Start sta
     return domain;
 }
 
-void Toolstack::remove_devices(DomainId domain) {
+std::string Toolstack::remove_devices(DomainId domain) {
     std::string stuck;
     for (const char* type : device_types) {
         const std::string folder =
             domain_path(backend_domain) + "/backend/" + type + "/" + std::to_string(domain.raw());
         for (const std::string& device_text : store_.list(folder)) {
             const std::string back = folder + "/" + device_text;
-            const u32 device = number(device_text).value_or(0);
+            const u32 device = store_number(device_text).value_or(0);
             const std::string physical = store_.read(back + "/physical-device").value_or("");
             // Without its node the back end lets go, whatever the guest's end does.
             store_.remove(back);
@@ -155,19 +136,55 @@ void Toolstack::remove_devices(DomainId domain) {
         }
         store_.remove(folder);
     }
-    if (!stuck.empty())
-        throw VmError{"back ends of domain " + std::to_string(domain.raw()) +
-                      " that do not let go of it: " + stuck};
+    return stuck;
 }
 
-void Toolstack::destroy(DomainId domain) {
+void Toolstack::destroy(DomainId domain, Force force) {
     const Details details = hypervisor_.info(domain);
-    if (details.summary.state == control::VmState::running)
+    bool gone = false;
+    if (force == Force::yes)
+        gone = hypervisor_.begin_to_destroy(domain);
+    else if (details.summary.state == control::VmState::running)
         hypervisor_.pause(domain);
-    remove_devices(domain);
+    const std::string stuck = remove_devices(domain);
     store_.release(domain);
-    hypervisor_.destroy(domain);
+    if (!stuck.empty()) {
+        // What they hold stays theirs, and nothing else of the domain does.
+        if (!gone && !hypervisor_.begin_to_destroy(domain))
+            throw VmError{"domain " + std::to_string(domain.raw()) +
+                          " is stopped, but back ends do not let go of its memory: " + stuck +
+                          "; once they do, `destroy` it again"};
+    } else if (!gone) {
+        hypervisor_.destroy(domain);
+    }
     store_.remove(domain_path(domain));
+}
+
+unsigned Toolstack::rejoin(DomainId domain) {
+    unsigned count = 0;
+    const std::string folder =
+        domain_path(backend_domain) + "/backend/vif/" + std::to_string(domain.raw());
+    for (const std::string& text : store_.list(folder)) {
+        const auto index = store_number(text);
+        const auto bridge = store_.read(folder + "/" + text + "/bridge");
+        if (!index || !bridge)
+            continue;
+        const std::string interface = vif_name(domain, *index);
+        if (!devices_.has_interface(interface) || devices_.is_joined(interface))
+            continue;
+        devices_.join(interface, *bridge);
+        store_.write(folder + "/" + text + "/hotplug-status", "connected");
+        ++count;
+    }
+    return count;
+}
+
+std::vector<Device> Toolstack::devices(DomainId domain) {
+    return devices_of(domain, store_, devices_);
+}
+
+void Toolstack::wait_for_news(milliseconds limit) {
+    store_.wait_for_news(limit);
 }
 
 void Toolstack::shut_down(DomainId domain, ShutDown how, milliseconds limit) {
@@ -193,7 +210,7 @@ void Toolstack::set_memory(DomainId domain, u32 target_mib) {
 }
 
 Summary Toolstack::find(const std::string& name_or_number) {
-    const auto wanted = number(name_or_number);
+    const auto wanted = store_number(name_or_number);
     const std::vector<Summary> all = hypervisor_.list();
     for (const Summary& one : all)
         if (one.name == name_or_number || (wanted && one.domain.raw() == *wanted))

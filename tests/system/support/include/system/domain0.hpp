@@ -19,6 +19,8 @@ struct Domain0Test {
     tools::Backends backends = tools::Backends::absent;
     std::vector<std::filesystem::path> programs{}; ///< dynamically linked, into /usr/bin
     unsigned vcpus = 1;
+    std::vector<std::string> kernel_modules{}; ///< beside domain 0's own
+    std::vector<tools::ExtraFile> files{};
 };
 
 /// Prepares the files in `directory`; the modules that a machine boots with.

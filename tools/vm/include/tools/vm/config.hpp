@@ -27,6 +27,9 @@ struct Nic {
     std::string mac;
 };
 
+/// What becomes of a VM that ended by itself, as in xl.cfg(5).
+enum class Afterwards { destroy, restart, preserve };
+
 struct Config {
     std::string name;
     u32 memory_mib{};
@@ -39,10 +42,16 @@ struct Config {
     wire::control::Schedule schedule;
     std::vector<Disk> disks;
     std::vector<Nic> nics;
+    Afterwards on_poweroff{Afterwards::destroy};
+    Afterwards on_reboot{Afterwards::restart};
+    Afterwards on_crash{Afterwards::destroy};
 };
 
 /// `file` is for messages: "FILE:LINE:COLUMN: what is wrong, what was expected". Throws VmError.
 [[nodiscard]] Config parse_config(std::string_view toml, const std::string& file);
+
+/// What the file says to do after this end. A suspended VM is kept: nobody resumes it yet.
+[[nodiscard]] Afterwards afterwards(const Config& config, wire::control::VmEnd end);
 
 /// The protocol's number of a disk's name: xvda to xvdp by the old scheme, xvdq to xvdz by the
 /// extended one [Xen, docs/misc/vbd-interface]. 0: no such name.

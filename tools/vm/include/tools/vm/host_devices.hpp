@@ -24,10 +24,16 @@ class HostDevices {
     virtual void detach(const std::string& physical) = 0;
     /// Whether the network interface is there.
     [[nodiscard]] virtual bool has_interface(const std::string& interface) = 0;
+    /// Whether some bridge has it.
+    [[nodiscard]] virtual bool is_joined(const std::string& interface) = 0;
     /// Makes the bridge where there is none, puts the interface into it, and turns both on.
     virtual void join(const std::string& interface, const std::string& bridge) = 0;
     /// Whether the kernel's back end still has its device ("vbd", 3, 51712).
     [[nodiscard]] virtual bool has_backend(const std::string& type, u32 domain, u32 device) = 0;
+    /// Whether a driver serves that device: not while the back end's module is unloaded.
+    [[nodiscard]] virtual bool is_served(const std::string& type, u32 domain, u32 device) = 0;
+    /// Why a disk on this file or device cannot be written to, in words; nothing when it can.
+    [[nodiscard]] virtual std::string write_trouble(const std::string& target) = 0;
 };
 
 /// Linux's.

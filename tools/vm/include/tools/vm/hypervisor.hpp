@@ -76,7 +76,10 @@ class Hypervisor {
     void unpause(DomainId domain);
     void pause(DomainId domain);
     void destroy(DomainId domain);
+    /// Stops it for good and gives back what nobody uses; whether that was all of it.
+    bool begin_to_destroy(DomainId domain);
     [[nodiscard]] std::vector<Summary> list();
+    [[nodiscard]] wire::control::HostMemory host_memory();
     [[nodiscard]] Details info(DomainId domain);
     void set_memory(DomainId domain, u32 target_mib);
     void set_schedule(DomainId domain, const wire::control::Schedule& schedule);

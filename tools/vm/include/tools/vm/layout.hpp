@@ -11,6 +11,9 @@ namespace ravelin::vm {
 /// Back ends run here. One back-end domain a label is configuration to come.
 inline constexpr DomainId backend_domain{0};
 
+/// The types of devices, in the order in which they are taken away.
+inline constexpr const char* device_types[] = {"vbd", "vif"};
+
 struct Node {
     std::string path;
     std::string value;

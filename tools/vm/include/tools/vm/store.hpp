@@ -5,6 +5,7 @@
 
 #include <base/types.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,8 @@ class Store {
     virtual void introduce(DomainId domain, u64 frame, u32 port) = 0;
     /// The store lets go of the domain.
     virtual void release(DomainId domain) = 0;
+    /// Sleeps until some domain ended or was introduced, or the time is over.
+    virtual void wait_for_news(std::chrono::milliseconds limit) = 0;
 };
 
 /// Through libxenstore.

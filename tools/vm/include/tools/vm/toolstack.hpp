@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tools/vm/config.hpp"
+#include "tools/vm/health.hpp"
 #include "tools/vm/host_devices.hpp"
 #include "tools/vm/hypervisor.hpp"
 #include "tools/vm/layout.hpp"
@@ -29,6 +30,8 @@ struct Patience {
 
 enum class Start { running, paused };
 enum class ShutDown { power_off, reboot };
+/// `yes`: the domain ends first, with its grants in use, and then the back ends let go of it.
+enum class Force { no, yes };
 
 class Toolstack {
   public:
@@ -36,8 +39,15 @@ class Toolstack {
 
     /// The new domain. VmError says which step failed; nothing of it is left then.
     DomainId create(const Config& config, const Images& images, Start start);
-    /// Takes its devices, its nodes and the domain itself away, running or not.
-    void destroy(DomainId domain);
+    /// Takes its devices, its nodes and the domain itself away, running or not. VmError names back
+    /// ends that hold on; the domain is dying then, and another call goes on.
+    void destroy(DomainId domain, Force force = Force::no);
+    /// Puts NICs whose interface came back, because netback did, into their bridge again; how many.
+    unsigned rejoin(DomainId domain);
+    /// How its devices are.
+    [[nodiscard]] std::vector<Device> devices(DomainId domain);
+    /// Sleeps until some domain ended or came, or the time is over.
+    void wait_for_news(std::chrono::milliseconds limit);
     /// Asks the guest, and waits until it stopped; VmError when it has not within `limit`.
     void shut_down(DomainId domain, ShutDown how, std::chrono::milliseconds limit);
     /// Tells the guest's balloon and the hypervisor.
@@ -49,7 +59,8 @@ class Toolstack {
     void write(const std::vector<Node>& nodes);
     void add_disk(DomainId domain, const Disk& disk);
     void add_nic(DomainId domain, u32 index, const Nic& nic, const std::string& bridge);
-    void remove_devices(DomainId domain);
+    /// Those whose back ends do not let go.
+    [[nodiscard]] std::string remove_devices(DomainId domain);
     void wait_for_backend(const std::string& type, DomainId domain, u32 device);
     /// Whether it became true within `limit`.
     bool wait_until(const std::function<bool()>& condition, std::chrono::milliseconds limit);
