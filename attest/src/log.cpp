@@ -8,9 +8,21 @@
 
 namespace ravelin::attest {
 
-std::optional<ReplayedLog>
-ReplayedLog::replay(std::span<const u8> raw, const std::string& name, Verdict& verdict) {
-    const auto replayed = evidence::replay(raw, evidence::initial_pcrs());
+namespace {
+
+wire::LogDigests digests_of(LogKind kind) {
+    return kind == LogKind::dynamic ? wire::LogDigests::some : wire::LogDigests::every;
+}
+
+} // namespace
+
+std::optional<ReplayedLog> ReplayedLog::replay(std::span<const u8> raw,
+                                               const std::string& name,
+                                               Verdict& verdict,
+                                               LogKind kind) {
+    const auto start =
+        kind == LogKind::dynamic ? evidence::dynamic_launch_pcrs() : evidence::initial_pcrs();
+    const auto replayed = evidence::replay(raw, start, digests_of(kind));
     if (!replayed) {
         verdict.fail("log.form",
                      "a TCG event log with SHA-256 digests",
@@ -18,7 +30,7 @@ ReplayedLog::replay(std::span<const u8> raw, const std::string& name, Verdict& v
                      name + " at offset " + std::to_string(replayed.error().log.offset));
         return std::nullopt;
     }
-    return ReplayedLog{raw, name, replayed.value()};
+    return ReplayedLog{raw, name, replayed.value(), kind};
 }
 
 std::optional<QuotedLog>
@@ -43,12 +55,12 @@ QuotedLog::confirm(const ReplayedLog& log, const QuotedPcrs& quoted, u32 pcrs, V
         return std::nullopt;
     verdict.pass("log.replay",
                  log.name_ + ", " + std::to_string(log.replay_.events) + " events, as quoted");
-    return QuotedLog{log.raw_};
+    return QuotedLog{log.raw_, log.kind_};
 }
 
 std::vector<QuotedEvent> QuotedLog::events(unsigned pcr) const {
     std::vector<QuotedEvent> events;
-    auto reader = wire::LogReader::open(raw_);
+    auto reader = wire::LogReader::open(raw_, digests_of(kind_));
     while (reader) {
         const auto event = reader.value().next();
         if (!event || !event.value())

@@ -125,8 +125,9 @@ TPM2B_DIGEST digest_of(std::span<const u8> bytes) {
     return digest;
 }
 
-/// AK-S: PolicyCommandCode(ActivateCredential), then the branch of its PolicyOR.
-Result<Resource, std::string> attestation_session(ESYS_CONTEXT* context) {
+/// AK-S and AK-D: PolicyCommandCode(ActivateCredential), then that branch of the key's PolicyOR.
+Result<Resource, std::string> attestation_session(ESYS_CONTEXT* context,
+                                                  const wire::attestation_key::Template& key) {
     Resource session = RAVELIN_TRY(policy_session(context));
     TSS2_RC code = Esys_PolicyCommandCode(context,
                                           session.handle(),
@@ -138,7 +139,7 @@ Result<Resource, std::string> attestation_session(ESYS_CONTEXT* context) {
         return failed("TPM2_PolicyCommandCode", code);
     TPML_DIGEST branches{};
     branches.count = 2;
-    branches.digests[0] = digest_of(wire::attestation_key::quote_policy);
+    branches.digests[0] = digest_of(key.quote_policy);
     branches.digests[1] = digest_of(wire::attestation_key::activate_policy);
     code = Esys_PolicyOR(
         context, session.handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &branches);
@@ -305,7 +306,10 @@ Result<Bytes, std::string> PlatformTpm::activate_credential(std::span<const u8> 
     if (code != TSS2_RC_SUCCESS)
         return failed("the hypervisor's attestation key", code);
     const Reference key{context, raw};
-    const Resource for_key = RAVELIN_TRY(attestation_session(context));
+    const auto* made_from = wire::attestation_key::template_of(RAVELIN_TRY(attestation_public()));
+    if (made_from == nullptr)
+        return Failure{std::string{"the attestation key is of no template of Ravelin's"}};
+    const Resource for_key = RAVELIN_TRY(attestation_session(context, *made_from));
     const Resource for_endorsement = RAVELIN_TRY(endorsement_session(context));
     TPM2B_DIGEST* value = nullptr;
     code = Esys_ActivateCredential(context,

@@ -167,8 +167,14 @@ bool signature_holds(std::span<const u8> ak_public,
                context.get(), der.data(), der.size(), message.data(), message.size()) == 1;
 }
 
-std::optional<QuotedPcrs>
-QuotedPcrs::confirm(const Evidence& evidence, std::span<const u8> ak_public, Verdict& verdict) {
+std::optional<QuotedPcrs> QuotedPcrs::confirm(const Evidence& evidence,
+                                              std::span<const u8> ak_public,
+                                              wire::Launch launch,
+                                              Verdict& verdict) {
+    const bool drtm = launch == wire::Launch::drtm;
+    const u32 wanted = drtm ? drtm_pcrs : srtm_pcrs;
+    namespace ak = wire::attestation_key;
+    const ak::Template& key = drtm ? ak::ak_d : ak::ak_s;
     const std::size_t before = verdict.checks().size();
     const auto add = [&](const char* id, bool good, const char* expected, const char* otherwise) {
         if (good)
@@ -177,8 +183,8 @@ QuotedPcrs::confirm(const Evidence& evidence, std::span<const u8> ak_public, Ver
             verdict.fail(id, expected, otherwise, "quote");
     };
     add("quote.key",
-        wire::attestation_key::ak_s.matches(ak_public),
-        "AK-S of the exact template",
+        key.matches(ak_public),
+        drtm ? "AK-D of the exact template" : "AK-S of the exact template",
         "a key of another template");
     add("quote.signature",
         signature_holds(ak_public, evidence.quote, evidence.signature),
@@ -190,8 +196,8 @@ QuotedPcrs::confirm(const Evidence& evidence, std::span<const u8> ak_public, Ver
         return std::nullopt;
     }
     const AttestedQuote& quote = decoded.value();
-    verdict.compare("quote.pcrs", pcr_list(srtm_pcrs), pcr_list(quote.pcr_set));
-    verdict.compare("quote.values", pcr_list(srtm_pcrs), pcr_list(set_of(evidence.pcrs)));
+    verdict.compare("quote.pcrs", pcr_list(wanted), pcr_list(quote.pcr_set));
+    verdict.compare("quote.values", pcr_list(wanted), pcr_list(set_of(evidence.pcrs)));
     verdict.compare(
         "quote.composite", to_hex(quote.pcr_digest), to_hex(composite(evidence.pcrs)), "pcrs");
     const auto root = evidence::root_of(

@@ -78,12 +78,19 @@ Result<Reference, std::string> decode_reference(std::string_view text) {
         !json.contains("firmware") || !json.contains("events") || !json.contains("manifest"))
         return Failure{std::string{"not a reference of version 1"}};
     Reference reference;
-    reference.firmware = RAVELIN_TRY(pcr_values(json["firmware"]));
+    // A reference that names no launch is of the only kind there was.
+    const Json launch = json.value("launch", Json("srtm"));
+    if (launch != "srtm" && launch != "drtm")
+        return Failure{std::string{"the reference is of an unknown kind of launch"}};
+    const bool drtm = launch == "drtm";
+    reference.launch = drtm ? wire::Launch::drtm : wire::Launch::srtm;
+    if (!drtm)
+        reference.firmware = RAVELIN_TRY(pcr_values(json["firmware"]));
     const auto manifest = digest_from(json["manifest"]);
     if (!manifest)
         return Failure{std::string{"the reference has no manifest digest"}};
     reference.manifest = *manifest;
-    for (const unsigned pcr : {8U, 9U, 12U}) {
+    for (const unsigned pcr : drtm ? std::array{17U, 18U, 19U} : std::array{8U, 9U, 12U}) {
         const std::string name = std::to_string(pcr);
         if (!json["events"].contains(name) || !json["events"][name].is_array())
             return Failure{"the reference has no events for PCR " + name};
@@ -102,6 +109,7 @@ Result<Reference, std::string> decode_reference(std::string_view text) {
 
 std::string encode_reference(const Reference& reference) {
     Json json{{"version", 1},
+              {"launch", reference.launch == wire::Launch::drtm ? "drtm" : "srtm"},
               {"firmware", Json::object()},
               {"events", Json::object()},
               {"manifest", to_hex(reference.manifest)}};

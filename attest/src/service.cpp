@@ -182,7 +182,7 @@ Service::refuse_enrolment(const std::string& host, const std::string& why, Clock
     ++counters_.enrolments_refused;
     Judged judged{host, {}, {}, {}, {}};
     judged.verdict.fail("enrolment.endorsement",
-                        "a TPM of an accepted manufacturer, with AK-S in it",
+                        "a TPM of an accepted manufacturer, with the attestation key in it",
                         why,
                         "endorsement key");
     store_.audit(now, "enrolment refused", host, why);

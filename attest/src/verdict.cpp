@@ -59,8 +59,9 @@ std::string as_table(const Verdict& verdict, const std::string& host) {
         failed += (failed.empty() ? "" : ", ") + check.id +
                   (check.where.empty() ? "" : " (" + check.where + ")");
     }
-    return text +
-           (verdict.trusted() ? "platform TRUSTED\n" : "platform UNTRUSTED: " + failed + "\n");
+    const std::string remark = verdict.remark().empty() ? "" : " (" + verdict.remark() + ")";
+    return text + (verdict.trusted() ? "platform TRUSTED" + remark + "\n"
+                                     : "platform UNTRUSTED: " + failed + "\n");
 }
 
 std::string as_json(const Verdict& verdict, const std::string& host) {

@@ -15,6 +15,7 @@ namespace {
 
 constexpr u32 firmware_pcrs = 0x43ff; // 0-9 and 14
 constexpr u32 ravelin_pcrs = 0x1000;  // 12
+constexpr u32 dynamic_pcrs = 0xe0000; // 17-19
 
 void check_statement(const Evidence& evidence, const Expectation& expectation, Verdict& verdict) {
     const auto decoded = wire::decode_statement(evidence.statement);
@@ -28,8 +29,10 @@ void check_statement(const Evidence& evidence, const Expectation& expectation, V
                     "domain " + std::to_string(statement.submitter.raw()),
                     "statement");
     verdict.compare("statement.nonce", to_hex(expectation.nonce), to_hex(statement.nonce), "nonce");
-    verdict.compare(
-        "statement.launch", "SRTM", std::string{wire::name(statement.launch)}, "launch verdict");
+    verdict.compare("statement.launch",
+                    std::string{wire::name(expectation.reference.launch)},
+                    std::string{wire::name(statement.launch)},
+                    "launch verdict");
     verdict.compare("statement.dma",
                     "protected",
                     statement.dma == wire::DmaState::is_protected ? "protected" : "UNPROTECTED",
@@ -108,7 +111,8 @@ void check_grammar(const QuotedLog& log, std::initializer_list<unsigned> pcrs, V
                        to_hex(event.digest),
                        event_name(pcr, event.text));
         }
-        const unsigned wanted = pcr == 8 || pcr == 9 || pcr == 14 ? 0 : 1;
+        const bool none = pcr == 8 || pcr == 9 || pcr == 14 || pcr == 17 || pcr == 18;
+        const unsigned wanted = none ? 0 : 1;
         if (separators != wanted)
             refuse(std::to_string(wanted) + " separators",
                    std::to_string(separators),
@@ -153,21 +157,28 @@ const std::vector<ReferenceEvent>& expected_events(const Reference& reference, u
     return found == reference.events.end() ? none : found->second;
 }
 
-} // namespace
+/// SINIT and tboot log no texts: what is compared are digests, in order, and the reference has the
+/// names.
+void check_digests(const std::string& id,
+                   unsigned pcr,
+                   const std::vector<QuotedEvent>& found,
+                   const std::vector<ReferenceEvent>& expected,
+                   Verdict& verdict) {
+    std::vector<QuotedEvent> named = found;
+    for (std::size_t i = 0; i < std::min(named.size(), expected.size()); ++i)
+        named[i].text = expected[i].name;
+    check_events(id, pcr, named, expected, verdict);
+}
 
-Verdict verify(const Evidence& evidence, const Expectation& expectation) {
-    const Reference& reference = expectation.reference;
-    Verdict verdict;
-    check_statement(evidence, expectation, verdict);
-    const auto quoted = QuotedPcrs::confirm(evidence, expectation.ak_public, verdict);
-    if (!quoted)
-        return verdict;
-    check_firmware(*quoted, reference, verdict);
-
+void check_static_launch(const Evidence& evidence,
+                         const QuotedPcrs& quoted,
+                         const Reference& reference,
+                         Verdict& verdict) {
+    check_firmware(quoted, reference, verdict);
     const auto firmware = ReplayedLog::replay(evidence.firmware_log, "firmware log", verdict);
     const auto ravelin = ReplayedLog::replay(evidence.ravelin_log, "Ravelin's log", verdict);
     if (firmware) {
-        if (const auto log = QuotedLog::confirm(*firmware, *quoted, firmware_pcrs, verdict)) {
+        if (const auto log = QuotedLog::confirm(*firmware, quoted, firmware_pcrs, verdict)) {
             check_grammar(*log, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14}, verdict);
             check_texts(*log, verdict);
             check_events(
@@ -176,12 +187,50 @@ Verdict verify(const Evidence& evidence, const Expectation& expectation) {
         }
     }
     if (ravelin) {
-        if (const auto log = QuotedLog::confirm(*ravelin, *quoted, ravelin_pcrs, verdict)) {
+        if (const auto log = QuotedLog::confirm(*ravelin, quoted, ravelin_pcrs, verdict)) {
             check_grammar(*log, {12}, verdict);
             check_events(
                 "launch.domains", 12, log->events(12), expected_events(reference, 12), verdict);
         }
     }
+}
+
+/// One log, SINIT's, tboot's and Ravelin's. PCR 0-9 and the firmware's log are not looked at: what
+/// ran before the dynamic launch has no part in it.
+void check_dynamic_launch(const Evidence& evidence,
+                          const QuotedPcrs& quoted,
+                          const Reference& reference,
+                          Verdict& verdict) {
+    verdict.set_remark(std::string{wire::name(wire::Launch::drtm)});
+    const auto replayed =
+        ReplayedLog::replay(evidence.ravelin_log, "launch log", verdict, LogKind::dynamic);
+    if (!replayed)
+        return;
+    const auto log = QuotedLog::confirm(*replayed, quoted, dynamic_pcrs, verdict);
+    if (!log)
+        return;
+    check_grammar(*log, {17, 18, 19}, verdict);
+    check_digests(
+        "launch.environment", 17, log->events(17), expected_events(reference, 17), verdict);
+    check_digests(
+        "launch.authorities", 18, log->events(18), expected_events(reference, 18), verdict);
+    check_events("launch.domains", 19, log->events(19), expected_events(reference, 19), verdict);
+}
+
+} // namespace
+
+Verdict verify(const Evidence& evidence, const Expectation& expectation) {
+    const Reference& reference = expectation.reference;
+    Verdict verdict;
+    check_statement(evidence, expectation, verdict);
+    const auto quoted =
+        QuotedPcrs::confirm(evidence, expectation.ak_public, reference.launch, verdict);
+    if (!quoted)
+        return verdict;
+    if (reference.launch == wire::Launch::drtm)
+        check_dynamic_launch(evidence, *quoted, reference, verdict);
+    else
+        check_static_launch(evidence, *quoted, reference, verdict);
     return verdict;
 }
 

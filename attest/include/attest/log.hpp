@@ -18,19 +18,26 @@ struct QuotedEvent {
     std::string text; ///< the data as people read it: without a final NUL, a separator by its name
 };
 
+/// Whose log it is: a dynamic launch begins with registers at zero, and tboot's events carry the
+/// digests of the banks that it extends only.
+enum class LogKind : u8 { firmware, dynamic };
+
 class ReplayedLog {
   public:
     /// `name` is for messages: "firmware log".
-    [[nodiscard]] static std::optional<ReplayedLog>
-    replay(std::span<const u8> raw, const std::string& name, Verdict& verdict);
+    [[nodiscard]] static std::optional<ReplayedLog> replay(std::span<const u8> raw,
+                                                           const std::string& name,
+                                                           Verdict& verdict,
+                                                           LogKind kind = LogKind::firmware);
 
   private:
     friend class QuotedLog;
-    ReplayedLog(std::span<const u8> raw, std::string name, evidence::Replay replay)
-        : raw_{raw}, name_{std::move(name)}, replay_{replay} {}
+    ReplayedLog(std::span<const u8> raw, std::string name, evidence::Replay replay, LogKind kind)
+        : raw_{raw}, name_{std::move(name)}, replay_{replay}, kind_{kind} {}
     std::span<const u8> raw_;
     std::string name_;
     evidence::Replay replay_;
+    LogKind kind_;
 };
 
 class QuotedLog {
@@ -42,8 +49,9 @@ class QuotedLog {
     [[nodiscard]] std::vector<QuotedEvent> events(unsigned pcr) const;
 
   private:
-    explicit QuotedLog(std::span<const u8> raw) : raw_{raw} {}
+    QuotedLog(std::span<const u8> raw, LogKind kind) : raw_{raw}, kind_{kind} {}
     std::span<const u8> raw_;
+    LogKind kind_;
 };
 
 } // namespace ravelin::attest

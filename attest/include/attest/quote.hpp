@@ -7,12 +7,16 @@
 #include "attest/evidence.hpp"
 #include "attest/verdict.hpp"
 
+#include <wire/statement.hpp>
+
 #include <optional>
 
 namespace ravelin::attest {
 
 /// The registers that a quote must cover under SRTM: PCR 0-9, 12 and 14.
 inline constexpr u32 srtm_pcrs = 0x53ff;
+/// Under DRTM: PCR 17-19, and 0-9 for information.
+inline constexpr u32 drtm_pcrs = 0xe03ff;
 
 struct AttestedQuote {
     Bytes qualifying_data;
@@ -31,16 +35,19 @@ enum class QuoteError : u8 {
 };
 [[nodiscard]] Result<AttestedQuote, QuoteError> decode_quote(std::span<const u8> attest);
 
-/// ECDSA P-256 with SHA-256 under a key of AK-S's template.
+/// ECDSA P-256 with SHA-256 under a key of AK-S's or AK-D's template.
 [[nodiscard]] bool signature_holds(std::span<const u8> ak_public,
                                    std::span<const u8> message,
                                    std::span<const u8> signature);
 
 class QuotedPcrs {
   public:
-    /// Adds its checks to `verdict`; nothing unless all of them passed.
-    [[nodiscard]] static std::optional<QuotedPcrs>
-    confirm(const Evidence& evidence, std::span<const u8> ak_public, Verdict& verdict);
+    /// Adds its checks to `verdict`; nothing unless all of them passed. `launch` decides which key
+    /// and which registers it must be: AK-D for drtm, AK-S otherwise.
+    [[nodiscard]] static std::optional<QuotedPcrs> confirm(const Evidence& evidence,
+                                                           std::span<const u8> ak_public,
+                                                           wire::Launch launch,
+                                                           Verdict& verdict);
     [[nodiscard]] const Digest& value(unsigned pcr) const { return values_.at(pcr); }
 
   private:

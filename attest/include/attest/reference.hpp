@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a platform should look like: PCR values recorded of the firmware, and the events that
-// booting given files must leave, in order.
+// What a platform should look like: how it is launched, PCR values recorded of the firmware (SRTM),
+// and the events that booting given files must leave, in order.
 #pragma once
 
 #include "attest/evidence.hpp"
+
+#include <wire/statement.hpp>
 
 namespace ravelin::attest {
 
@@ -14,9 +16,14 @@ struct ReferenceEvent {
 };
 
 struct Reference {
-    /// Firmware and boot loader, PCR 0-7: values, recorded.
+    /// srtm or drtm: a platform that was launched otherwise is not the one that is meant.
+    wire::Launch launch{wire::Launch::srtm};
+    /// Firmware and boot loader, PCR 0-7: values, recorded. Empty for a DRTM launch, which does not
+    /// rest on them.
     std::map<unsigned, Digest> firmware;
-    /// PCR 8 (GRUB's commands), 9 (files GRUB read), 12 (Ravelin): events, computed.
+    /// Computed. SRTM: PCR 8 (GRUB's commands), 9 (files GRUB read), 12 (Ravelin). DRTM: PCR 17
+    /// (SINIT, tboot, modules), 18 (their authorities), 19 (Ravelin); names of 17 and 18 are the
+    /// predictor's, because SINIT and tboot log none.
     std::map<unsigned, std::vector<ReferenceEvent>> events;
     Digest manifest{};
 };
@@ -46,7 +53,7 @@ boot_modules(std::string_view config, const std::map<std::string, Bytes>& files)
 inline constexpr std::string_view separator_text = "separator";
 
 struct Launch {
-    std::vector<ReferenceEvent> events; ///< PCR 12
+    std::vector<ReferenceEvent> events; ///< PCR 12, or 19 under DRTM
     Digest manifest;
 };
 /// What Ravelin measures of a manifest and the modules it names.

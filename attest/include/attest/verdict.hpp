@@ -27,9 +27,13 @@ class Verdict {
     /// True when something was checked and nothing failed.
     [[nodiscard]] bool trusted() const;
     [[nodiscard]] const std::vector<Check>& checks() const { return checks_; }
+    /// What a trusted platform is called beside, "DRTM"; may be empty.
+    void set_remark(std::string remark) { remark_ = std::move(remark); }
+    [[nodiscard]] const std::string& remark() const { return remark_; }
 
   private:
     std::vector<Check> checks_;
+    std::string remark_;
 };
 
 /// For people: a line a check; the last line is "platform TRUSTED" or "platform UNTRUSTED: ..."

@@ -58,9 +58,43 @@ Bytes make_ravelin_log() {
     return {written.begin(), written.end()};
 }
 
+/// SINIT extends two banks, tboot one of them: as in a log of a real launch.
+Bytes make_dynamic_log() {
+    constexpr std::array algorithms{wire::tpm::Algorithm::sha1, wire::tpm::Algorithm::sha256};
+    Bytes buffer(8192);
+    auto writer = wire::LogWriter::create(buffer, algorithms).value();
+    const auto add = [&](u32 pcr, u32 type, const char* name, bool both, std::string_view data) {
+        const Bytes content = bytes_of(name);
+        const auto sha1 = crypto::hash<crypto::Sha1>(content);
+        const Digest sha256 = crypto::hash<crypto::Sha256>(content);
+        const std::array digests{wire::LogDigest{wire::tpm::Algorithm::sha1, sha1},
+                                 wire::LogDigest{wire::tpm::Algorithm::sha256, sha256}};
+        EXPECT_TRUE(writer.append(PcrIndex{pcr},
+                                  static_cast<wire::EventType>(type),
+                                  both ? std::span{digests} : std::span{digests}.subspan(1),
+                                  bytes_of(data)));
+    };
+    add(17, 0x402, "SINIT", true, "");
+    add(17, 0x404, "tboot", true, "");
+    add(18, 0x410, "the vendor's key", true, "");
+    add(17, 0x501, "policy", false, "");
+    add(17, 0x501, "ravelin.elf32", false, "");
+    for (const char* name : {"ravelin:manifest:manifest", "ravelin:kernel:dom0"})
+        add(19, 0x0d, name, true, name);
+    const std::string zeros(4, '\0');
+    const Bytes four = bytes_of(zeros);
+    const auto sha1 = crypto::hash<crypto::Sha1>(four);
+    const Digest sha256 = crypto::hash<crypto::Sha256>(four);
+    const std::array digests{wire::LogDigest{wire::tpm::Algorithm::sha1, sha1},
+                             wire::LogDigest{wire::tpm::Algorithm::sha256, sha256}};
+    EXPECT_TRUE(writer.append(PcrIndex{19}, wire::EventType::separator, digests, four));
+    const auto written = writer.bytes();
+    return {written.begin(), written.end()};
+}
+
 std::vector<ReferenceEvent> events_as_reference(const Bytes& log, unsigned pcr) {
     std::vector<ReferenceEvent> events;
-    auto reader = wire::LogReader::open(log);
+    auto reader = wire::LogReader::open(log, wire::LogDigests::some);
     while (const auto event = reader.value().next().value()) {
         if (event->pcr != PcrIndex{pcr} || event->type == wire::EventType::no_action)
             continue;
@@ -103,11 +137,13 @@ Bytes real_firmware_log() {
     return {content.begin(), content.end()};
 }
 
-SamplePlatform::SamplePlatform()
-    : key_{EVP_EC_gen("P-256")}, ak_public_{wire::attestation_key::ak_s.public_area.begin(),
-                                            wire::attestation_key::ak_s.public_area.begin() +
-                                                wire::attestation_key::prefix_size},
-      firmware_log_{real_firmware_log()}, ravelin_log_{make_ravelin_log()} {
+SamplePlatform::SamplePlatform(wire::Launch launch)
+    : launch_{launch}, key_{EVP_EC_gen("P-256")}, firmware_log_{real_firmware_log()},
+      ravelin_log_{launch == wire::Launch::drtm ? make_dynamic_log() : make_ravelin_log()} {
+    namespace ak = wire::attestation_key;
+    const ak::Template& made_from = launch == wire::Launch::drtm ? ak::ak_d : ak::ak_s;
+    ak_public_.assign(made_from.public_area.begin(),
+                      made_from.public_area.begin() + ak::prefix_size);
     append_sized(ak_public_, coordinate(key_, OSSL_PKEY_PARAM_EC_PUB_X));
     append_sized(ak_public_, coordinate(key_, OSSL_PKEY_PARAM_EC_PUB_Y));
 }
@@ -116,9 +152,9 @@ SamplePlatform::~SamplePlatform() {
     EVP_PKEY_free(key_);
 }
 
-Bytes SamplePlatform::statement(const Digest& nonce) {
+Bytes SamplePlatform::statement(const Digest& nonce, wire::Launch launch) {
     wire::Statement statement;
-    statement.launch = wire::Launch::srtm;
+    statement.launch = launch;
     statement.dma = wire::DmaState::is_protected;
     statement.manifest_digest = crypto::hash<crypto::Sha256>(bytes_of("ravelin:manifest:manifest"));
     statement.version.assign("0.1.0");
@@ -130,11 +166,20 @@ Bytes SamplePlatform::statement(const Digest& nonce) {
 
 void SamplePlatform::quote(Evidence& evidence) const {
     evidence::PcrBank values = values_of(evidence.firmware_log);
-    values[12] = values_of(evidence.ravelin_log)[12];
+    const bool drtm = launch_ == wire::Launch::drtm;
+    const u32 set = drtm ? drtm_pcrs : srtm_pcrs;
+    const evidence::PcrBank launched = drtm ? evidence::replay(evidence.ravelin_log,
+                                                               evidence::dynamic_launch_pcrs(),
+                                                               wire::LogDigests::some)
+                                                  .value()
+                                                  .values
+                                            : values_of(evidence.ravelin_log);
+    for (const unsigned pcr : {12U, 17U, 18U, 19U})
+        values[pcr] = launched[pcr];
     crypto::Sha256 composite;
     evidence.pcrs.clear();
     for (unsigned pcr = 0; pcr < evidence::pcr_count; ++pcr) {
-        if ((srtm_pcrs >> pcr & 1) == 0)
+        if ((set >> pcr & 1) == 0)
             continue;
         evidence.pcrs[pcr] = values[pcr];
         composite.update(values[pcr]);
@@ -154,7 +199,7 @@ void SamplePlatform::quote(Evidence& evidence) const {
     append(quote, u16{0x000b});
     append(quote, u8{3});
     for (unsigned octet = 0; octet < 3; ++octet)
-        append(quote, static_cast<u8>(srtm_pcrs >> (8 * octet)));
+        append(quote, static_cast<u8>(set >> (8 * octet)));
     append_sized(quote, composite.finish());
     evidence.quote = quote;
 
@@ -180,7 +225,7 @@ void SamplePlatform::quote(Evidence& evidence) const {
 
 Evidence SamplePlatform::evidence(const Digest& nonce) const {
     Evidence evidence;
-    evidence.statement = statement(nonce);
+    evidence.statement = statement(nonce, launch_);
     evidence.firmware_log = firmware_log_;
     evidence.ravelin_log = ravelin_log_;
     evidence.ak_public = ak_public_;
@@ -191,14 +236,21 @@ Evidence SamplePlatform::evidence(const Digest& nonce) const {
 
 Expectation SamplePlatform::expectation(const Digest& nonce) const {
     Expectation expectation{nonce, ak_public_, {}};
+    expectation.reference.manifest =
+        crypto::hash<crypto::Sha256>(bytes_of("ravelin:manifest:manifest"));
+    if (launch_ == wire::Launch::drtm) {
+        expectation.reference.launch = launch_;
+        for (const unsigned pcr : {17U, 18U, 19U})
+            expectation.reference.events[pcr] = events_as_reference(ravelin_log_, pcr);
+        expectation.reference.events[17].back().name = "ravelin.elf32";
+        return expectation;
+    }
     const evidence::PcrBank values = values_of(firmware_log_);
     for (unsigned pcr = 0; pcr < 8; ++pcr)
         expectation.reference.firmware[pcr] = values[pcr];
     expectation.reference.events[8] = events_as_reference(firmware_log_, 8);
     expectation.reference.events[9] = events_as_reference(firmware_log_, 9);
     expectation.reference.events[12] = events_as_reference(ravelin_log_, 12);
-    expectation.reference.manifest =
-        crypto::hash<crypto::Sha256>(bytes_of("ravelin:manifest:manifest"));
     return expectation;
 }
 

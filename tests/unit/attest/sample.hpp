@@ -18,7 +18,8 @@ namespace ravelin::attest {
 
 class SamplePlatform {
   public:
-    SamplePlatform();
+    /// srtm, or drtm: SINIT's and tboot's events before Ravelin's, in one log.
+    explicit SamplePlatform(wire::Launch launch = wire::Launch::srtm);
     ~SamplePlatform();
     SamplePlatform(const SamplePlatform&) = delete;
     SamplePlatform& operator=(const SamplePlatform&) = delete;
@@ -27,12 +28,14 @@ class SamplePlatform {
     [[nodiscard]] Evidence evidence(const Digest& nonce) const;
     [[nodiscard]] Expectation expectation(const Digest& nonce) const;
     /// The statement as the hypervisor writes it.
-    [[nodiscard]] static Bytes statement(const Digest& nonce);
+    [[nodiscard]] static Bytes statement(const Digest& nonce,
+                                         wire::Launch launch = wire::Launch::srtm);
     /// A quote over the values that the two logs imply, signed.
     void quote(Evidence& evidence) const;
     [[nodiscard]] const Bytes& ak_public() const { return ak_public_; }
 
   private:
+    wire::Launch launch_;
     EVP_PKEY* key_;
     Bytes ak_public_;
     Bytes firmware_log_;
