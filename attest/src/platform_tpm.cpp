@@ -300,15 +300,17 @@ Result<Bytes, std::string> PlatformTpm::activate_credential(std::span<const u8> 
     if (code != TSS2_RC_SUCCESS || offset != secret.size())
         return Failure{std::string{"the verifier's secret is malformed"}};
 
+    // Before the key is opened here: reading it closes it.
+    const auto* made_from = wire::attestation_key::template_of(RAVELIN_TRY(attestation_public()));
+    if (made_from == nullptr)
+        return Failure{std::string{"the attestation key is of no template of Ravelin's"}};
+
     ESYS_TR raw = ESYS_TR_NONE;
     code = Esys_TR_FromTPMPublic(
         context, virtual_attestation_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &raw);
     if (code != TSS2_RC_SUCCESS)
         return failed("the hypervisor's attestation key", code);
     const Reference key{context, raw};
-    const auto* made_from = wire::attestation_key::template_of(RAVELIN_TRY(attestation_public()));
-    if (made_from == nullptr)
-        return Failure{std::string{"the attestation key is of no template of Ravelin's"}};
     const Resource for_key = RAVELIN_TRY(attestation_session(context, *made_from));
     const Resource for_endorsement = RAVELIN_TRY(endorsement_session(context));
     TPM2B_DIGEST* value = nullptr;

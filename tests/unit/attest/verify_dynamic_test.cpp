@@ -35,7 +35,6 @@ TEST_F(VerifyDynamicTest, HonestPlatformIsTrusted) {
     EXPECT_THAT(table(), HasSubstr("\nplatform TRUSTED (DRTM)\n"));
     // What ran before the launch has no part in it.
     evidence_.firmware_log.clear();
-    platform_.quote(evidence_);
     EXPECT_THAT(failed(), testing::IsEmpty());
 }
 
@@ -76,7 +75,7 @@ TEST_F(VerifyDynamicTest, TheKeyIsTheLaunchs) {
 }
 
 TEST_F(VerifyDynamicTest, ALogThatIsNotTheQuotedOne) {
-    evidence_.ravelin_log[evidence_.ravelin_log.size() - 60] ^= 1;
+    evidence_.ravelin_log[evidence_.ravelin_log.size() - 20] ^= 1;
     EXPECT_THAT(failed(), testing::IsSupersetOf({"log.replay"}));
     evidence_ = platform_.evidence(nonce_);
     evidence_.ravelin_log.pop_back();
