@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Boots one of tests/guests under the whole hypervisor on Bochs's VMX machine and on its SVM machine: on both it must succeed, and say
-# the same. Usage: guest.sh [-c CPUS] RAVELIN_COMMAND IMAGE GUEST_ELF NAME:VCPUS...   (a domain each, of that guest)
+# the same. Usage: guest.sh [-c CPUS] [-m MODELS] RAVELIN_COMMAND IMAGE GUEST_ELF NAME:VCPUS...   (a domain each, of that guest)
 set -euo pipefail
-cpus=1
-while getopts c: option; do
+cpus=1 models="corei7_skylake_x ryzen"
+while getopts c:m: option; do
     case $option in
     c) cpus=$OPTARG ;;
+    m) models=$OPTARG ;;
     *) exit 2 ;;
     esac
 done
@@ -32,7 +33,7 @@ trap 'rm -rf "$work"' EXIT
 "$ravelin" manifest compile "$work/manifest.toml" --output "$work/manifest" >"$work/compile"
 
 failed=0
-for model in corei7_skylake_x ryzen; do
+for model in $models; do
     echo "== $model"
     "$here/boot.sh" -m "$model" -c "$cpus" "$image" manifest="$work/manifest" guest.kernel="$guest" >"$work/$model" || failed=1
     cat "$work/$model"
@@ -41,7 +42,9 @@ for model in corei7_skylake_x ryzen; do
     [ "$(grep -c 'Test result: SUCCESS' "$work/$model")" -eq $# ] || failed=1
 done
 grep -q 'virtualisation: VMX with EPT' "$work/corei7_skylake_x" || failed=1
-grep -q 'virtualisation: SVM with nested paging' "$work/ryzen" || failed=1
 grep -q 'UNMEASURED' "$work/corei7_skylake_x" && grep -q 'DMA UNPROTECTED' "$work/corei7_skylake_x" || failed=1
-diff "$work/corei7_skylake_x.words" "$work/ryzen.words" || failed=1
+if [ -e "$work/ryzen" ]; then
+    grep -q 'virtualisation: SVM with nested paging' "$work/ryzen" || failed=1
+    diff "$work/corei7_skylake_x.words" "$work/ryzen.words" || failed=1
+fi
 exit $failed

@@ -71,6 +71,8 @@ extern "C" {
 extern const std::array<std::array<u8, 16>, 32> exception_stubs;
 extern std::array<Gate, 256> interrupt_table;
 void guest_main_wrapper();
+extern u8* const hypercall_sites_start[];
+extern u8* const hypercall_sites_end[];
 void guest_exception(ExceptionFrame* frame);
 }
 
@@ -90,6 +92,10 @@ void guest_exception(ExceptionFrame* frame) {
 }
 
 void guest_main_wrapper() {
+    constexpr u32 genu = 0x756e'6547; // "GenuineIntel"
+    if (cpuid(0).ebx == genu)
+        for (u8* const* site = hypercall_sites_start; site != hypercall_sites_end; ++site)
+            (*site)[2] = 0xc1; // VMCALL
     for (usize i = 0; i < exception_stubs.size(); ++i) {
         // SAFETY: the address of a stub, as a number for its gate.
         const u64 at = reinterpret_cast<u64>(&exception_stubs[i]);

@@ -28,7 +28,11 @@ inline i64 hypercall(u64 number, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0, u64
     register u64 r8 asm("r8") = e;
     // SAFETY: a long hypercall goes on in parts and counts in its first three registers; memory may
     // be written by the hypervisor.
-    asm volatile("vmmcall"
+    // Where each is: guest_main_wrapper() makes them the vendor's own instruction.
+    asm volatile("771: vmmcall\n\t"
+                 ".pushsection hypercall_sites, \"a\"\n\t"
+                 ".quad 771b\n\t"
+                 ".popsection"
                  : "=a"(result), "+D"(a), "+S"(b), "+d"(c)
                  : "a"(number), "r"(r10), "r"(r8)
                  : "memory");
