@@ -107,23 +107,28 @@ Outcome register_vcpu_info(Call& call) {
     domain::Vcpu* vcpu = RAVELIN_TRY(named_vcpu(call));
     VcpuState& own = call.state.vcpus[vcpu->id().raw()];
     const auto request = RAVELIN_TRY(call.read<vcpu_register_vcpu_info>(2));
-    const SharedPlace where =
-        RAVELIN_TRY(share(call, request.mfn, request.offset, sizeof(vcpu_info)));
+    std::optional where = RAVELIN_TRY(share(call, request.mfn, request.offset, sizeof(vcpu_info)));
     // Under the channels' lock: an event that another CPU raises lands in one place or the other.
-    call.state.events.with([&](events::Channels&) {
+    const bool first = call.state.events.with([&](events::Channels&) {
+        if (own.info && own.info->pinned)
+            return false;
         if (own.info) {
             // What was pending at the old place is pending at the new one.
             const auto old = call.domain.memory()
                                  .bytes(own.info->frame)
                                  .subspan(own.info->offset, sizeof(vcpu_info));
             const auto now =
-                call.domain.memory().bytes(where.frame).subspan(where.offset, sizeof(vcpu_info));
+                call.domain.memory().bytes(where->frame).subspan(where->offset, sizeof(vcpu_info));
             std::copy(old.begin(), old.end(), now.begin());
         }
-        unshare(call.abi, own.info);
         own.info = where;
         publish_time(call.abi, call.domain, call.state, own);
+        return true;
     });
+    if (!first) { // "once per vcpu" [xen/vcpu.h]
+        unshare(call.abi, where);
+        return Failure{Errno::invalid};
+    }
     vcpu->request_event_check();
     return i64{0};
 }

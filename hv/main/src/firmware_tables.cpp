@@ -90,7 +90,8 @@ Status<wire::AcpiError> find_firmware_tables(const boot::BootInfo& info) {
     (void)RAVELIN_TRY(wire::discover_acpi(firmware, *rsdp, tables.all));
     if (tables.all.corrupt != 0)
         log("ACPI: {} tables with a wrong length or checksum are not used", tables.all.corrupt);
-    tables.madt = RAVELIN_TRY(wire::decode_madt(RAVELIN_TRY(tables.all.find("APIC"))));
+    const auto madt = RAVELIN_TRY(tables.all.find("APIC"));
+    tables.madt = RAVELIN_TRY(wire::decode_madt(madt));
     const auto mcfg = tables.all.find("MCFG");
     if (mcfg)
         tables.mcfg = RAVELIN_TRY(wire::decode_mcfg(mcfg.value()));

@@ -90,7 +90,7 @@ PageTable::map(GuestPhysical guest, HostPhysical host, Bytes size, Access access
     const Range range{guest.raw(), guest.raw() + size.raw()};
     if (!all_unmapped(root_, entry::levels, range))
         return Failure{Error::already_mapped};
-    const auto done = map_in(root_, entry::levels, range, host.raw(), access, type);
+    auto done = map_in(root_, entry::levels, range, host.raw(), access, type);
     if (!done) {
         // What was mapped consists of whole pages inside the range, so undoing it never splits.
         clear_leaves(root_, entry::levels, range);

@@ -55,7 +55,7 @@ Status<TpmError> Attestor::quote(const Sha256Digest& qualifying_data) {
     const ak::Template& made_from = dynamic_ ? ak::ak_d : ak::ak_s;
     const std::array<Sha256Digest, 2> branches{made_from.quote_policy, ak::activate_policy};
     const PcrSet set = dynamic_ ? quoted_dynamic_pcrs : quoted_pcrs;
-    const auto quoted = [&]() -> Status<TpmError> {
+    auto quoted = [&]() -> Status<TpmError> {
         if (dynamic_)
             (void)RAVELIN_TRY(tpm_.policy_locality(session, ak::dynamic_locality_mask));
         (void)RAVELIN_TRY(tpm_.policy_command_code(session, wire::tpm::CommandCode::quote));

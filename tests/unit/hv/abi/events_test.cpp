@@ -190,6 +190,12 @@ TEST_F(Events, vcpu_info_moves_with_what_is_pending) {
         EXPECT_EQ(world.call_with(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, request, 2),
                   -XEN_EINVAL);
     }
+    where = {0x12, 0, 0};
+    EXPECT_EQ(world.call_with(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, where, 2),
+              -XEN_EINVAL)
+        << "once";
+    const auto frame = world.guest.memory().frame(GuestFrame{0x12}, Access::read);
+    EXPECT_EQ(world.frames.allocator.info(frame.value()).pins, 0);
 }
 
 struct RecordingConsumer final : hv::events::HypervisorPort {

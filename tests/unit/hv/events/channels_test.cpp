@@ -10,7 +10,6 @@ using namespace hv::events;
 using test::EventDomain;
 
 constexpr u32 pending = 1u << 31;
-constexpr u32 masked = 1u << 30;
 constexpr u32 linked = 1u << 29;
 constexpr u32 link_mask = (1u << 17) - 1;
 
@@ -56,6 +55,23 @@ TEST_F(ChannelsTest, ports_are_given_from_the_lowest_up_to_each_abis_end) {
         ++count;
     EXPECT_EQ(count, PortTable::most_ports - 1);
     EXPECT_EQ(domain.pages.in_use, 513u) << "2 MiB and the table's root";
+}
+
+// Else a guest that calls everything pending makes each of its bindings look at every port, under
+// its peer's lock too.
+TEST_F(ChannelsTest, the_search_for_a_port_passes_few_that_the_guest_calls_pending) {
+    for (u64& word : domain.pending)
+        word = ~u64{0};
+    with([](Channels& c) {
+        EXPECT_EQ(c.allocate_unbound(DomainId{2}).error(), Error::out_of_ports);
+    });
+    domain.pending[3] = 0;
+    with([](Channels& c) { EXPECT_EQ(c.allocate_unbound(DomainId{2}).value(), EventPort{192}); });
+    domain.pending[3] = ~u64{0};
+    domain.pending[5] = 0;
+    with([](Channels& c) {
+        EXPECT_EQ(c.allocate_unbound(DomainId{2}).error(), Error::out_of_ports);
+    });
 }
 
 TEST_F(ChannelsTest, each_missing_page_is_an_error_and_nothing_is_lost) {

@@ -75,6 +75,7 @@ class Channels {
     [[nodiscard]] Status<Error> set_control_block(VcpuId vcpu, SharedPlace place);
     [[nodiscard]] Status<Error> add_event_page(HostFrame frame);
     [[nodiscard]] bool uses_fifo() const { return fifo_.is_active(); }
+    [[nodiscard]] u32 pinned_frames() const { return fifo_.pinned_frames(); }
 
     /// The first port from `from` on that is in use; walks what is to be closed.
     [[nodiscard]] std::optional<EventPort> next_used(EventPort from) const;

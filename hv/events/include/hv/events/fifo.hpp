@@ -24,6 +24,13 @@ class Fifo {
     static constexpr usize control_block_size = 8 + priorities * sizeof(u32);
 
     [[nodiscard]] bool is_active() const { return active_; }
+    /// How many frames reset() would unpin.
+    [[nodiscard]] u32 pinned_frames() const {
+        u32 count = page_count_;
+        for (const Queues& own : queues_)
+            count += own.control ? 1u : 0u;
+        return count;
+    }
     /// A vCPU's control block; the first one makes the ABI this domain's.
     [[nodiscard]] Status<Error> set_control_block(VcpuId vcpu, SharedPlace place);
     /// The next page of event words; the number of its first port.

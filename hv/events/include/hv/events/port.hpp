@@ -59,14 +59,22 @@ class PortTable {
     void set(u32 number, const Port& port);
     void free(u32 number);
     /// Takes the lowest free port from 1 and below `limit` that `is_busy(number)` does not refuse.
+    /// The guest decides what is busy: it does not make this look on for ever, with its peer's lock
+    /// held too.
     template <typename F>
     [[nodiscard]] Result<u32, Error> take(const Port& port, u32 limit, F&& is_busy) {
+        u32 refusals = 0;
         for (u32 first = 0; first < limit; first += ports_per_page) {
             if (used_in_page(first) == ports_per_page - (first == 0 ? 1 : 0))
                 continue;
             for (u32 number = first == 0 ? 1 : first; number < first + ports_per_page; ++number) {
-                if (get(number).kind != PortKind::free || is_busy(number))
+                if (get(number).kind != PortKind::free)
                     continue;
+                if (is_busy(number)) {
+                    if (++refusals == most_refusals)
+                        return Failure{Error::out_of_ports};
+                    continue;
+                }
                 (void)RAVELIN_TRY(occupy(number, port));
                 return number;
             }
@@ -79,6 +87,7 @@ class PortTable {
     void trim();
 
   private:
+    static constexpr u32 most_refusals = 256;
     static constexpr u32 ports_per_page = page_size / sizeof(Port);
     static constexpr u32 pages = most_ports / ports_per_page;
     static_assert(pages == TablePage::extent);
