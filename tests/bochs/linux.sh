@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 kernel=$(ls /boot/vmlinuz-*-cloud-amd64 | sort -V | tail -n 1)
 "$ravelin" kernel extract "$kernel" --output "$work/vmlinux"
 
-mkdir -p "$work/root/dev"
+mkdir -p "$work/tree/dev"
 cat >"$work/init.c" <<'CODE'
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,8 +27,8 @@ int main(void) {
     return reboot(RB_POWER_OFF);
 }
 CODE
-gcc -static -O2 -o "$work/root/init" "$work/init.c"
-(cd "$work/root" && find . | cpio --quiet -o -H newc) >"$work/initrd"
+gcc -static -O2 -o "$work/tree/init" "$work/init.c"
+(cd "$work/tree" && find . | cpio --quiet -o -H newc) >"$work/initrd"
 cat >"$work/manifest.toml" <<'TOML'
 version = 1
 platform = "Linux on VMX"
