@@ -80,10 +80,7 @@ class NoApic final : public cpu::LocalApic {
     bool write_msr(u32, u64, cpu::Tsc) override { return false; }
     std::optional<cpu::Tsc> deadline() const override { return std::nullopt; }
     void expire(cpu::Tsc) override {}
-    std::optional<cpu::StartUp> take_start_up() override { return std::nullopt; }
     void reset() override {}
-
-  protected:
     void request(Vector) override {}
 };
 

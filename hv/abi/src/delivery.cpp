@@ -64,14 +64,14 @@ void XenAbi::deliver_events(domain::Vcpu& vcpu) {
     if (info == nullptr || __atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) == 0)
         return;
     if (own.upcall_vector) {
-        vcpu.lapic().raise(*own.upcall_vector);
+        vcpu.lapic().request(*own.upcall_vector);
         return;
     }
     // HVM_PARAM_CALLBACK_IRQ of type "vector": bits 63:56 are 2. [xen/hvm/params.h]
     const u64 via = state.parameters[HVM_PARAM_CALLBACK_IRQ];
     constexpr unsigned type_shift = 56;
     if (via >> type_shift == HVM_PARAM_CALLBACK_TYPE_VECTOR)
-        vcpu.raise_upcall(Vector{static_cast<u8>(via)});
+        vcpu.set_upcall(Vector{static_cast<u8>(via)});
 }
 
 } // namespace ravelin::hv::abi

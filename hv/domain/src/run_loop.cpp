@@ -9,7 +9,7 @@ RunLoop::RunLoop(Vcpu& vcpu, PhysicalCpu& physical, const CpuidPolicy& policy)
 
 Leave RunLoop::run(const Turn& turn) {
     turn_ = &turn;
-    armed_.reset();
+    armed_ = {};
     attention_ = true;
     cpu_.load();
     vcpu_.set_poll_deadline(std::nullopt);
@@ -53,28 +53,45 @@ bool RunLoop::ready_to_enter() {
 
 bool RunLoop::look_at_events() {
     attention_ = false;
+    // Timers first: what expires asks for attention, which is taken below.
+    const cpu::Tsc now = physical_.now();
+    const auto next = expire_timers(now);
     vcpu_.stir();
     if ((vcpu_.take_attention() & Vcpu::flush) != 0)
         cpu_.flush_translations();
     if (!domain_.may_run())
         return leave(domain_.running() ? Leave::blocked : Leave::stopped);
     act_on_start_up();
-    const cpu::Tsc now = physical_.now();
-    check_timers(now);
     if (vcpu_.take_event_check())
         domain_.guest_abi().deliver_events(vcpu_);
     if (!is_awake())
         return leave(domain_.running() ? Leave::blocked : Leave::stopped);
-    const Rest rest = vcpu_.take_rest();
-    if (rest == Rest::yield)
-        return leave(Leave::yielded);
-    if (rest == Rest::block && !(pending_interrupt() && cpu_.interrupts_enabled()))
-        return leave(Leave::blocked);
+    if (const auto why = act_on_rest())
+        return leave(*why);
     if (now >= turn_->until || turn_->revoked.load(std::memory_order_acquire))
         return leave(Leave::over);
     offer_interrupt();
-    arm_timer();
+    arm_timer(next, now);
     return true;
+}
+
+/// What a hypercall or a PAUSE asked for, if it ends the turn.
+std::optional<Leave> RunLoop::act_on_rest() {
+    switch (vcpu_.take_rest()) {
+    case Rest::none:
+        return std::nullopt;
+    case Rest::yield:
+        // Nobody would profit: it goes straight back.
+        if (turn_->others != nullptr && !turn_->others->load(std::memory_order_relaxed))
+            return std::nullopt;
+        return Leave::yielded;
+    case Rest::block:
+        if (!pending_interrupt() || !cpu_.interrupts_enabled())
+            return Leave::blocked;
+        vcpu_.set_poll_deadline(std::nullopt);
+        return std::nullopt;
+    }
+    return std::nullopt;
 }
 
 void RunLoop::act_on_start_up() {
@@ -138,22 +155,24 @@ void RunLoop::offer_interrupt() {
         cpu_.request_interrupt_window(cpu::InterruptWindow::wanted);
 }
 
-void RunLoop::check_timers(cpu::Tsc now) {
-    // The physical timer is one-shot: once its time has come it must be set anew.
-    if (armed_ && *armed_ <= now)
-        armed_.reset();
+/// Lets the timers act whose time has come; when the next one's comes.
+std::optional<cpu::Tsc> RunLoop::expire_timers(cpu::Tsc now) {
+    const auto next = vcpu_.next_deadline();
+    if (!next || *next > now) [[likely]]
+        return next;
     if (const auto deadline = vcpu_.timer_deadline(); deadline && *deadline <= now) {
         vcpu_.set_timer_deadline(std::nullopt);
         domain_.guest_abi().timer_expired(vcpu_);
     }
     if (const auto deadline = vcpu_.lapic().deadline(); deadline && *deadline <= now)
         vcpu_.lapic().expire(now);
+    return vcpu_.next_deadline();
 }
 
-void RunLoop::arm_timer() {
-    const auto own = vcpu_.next_deadline();
+void RunLoop::arm_timer(std::optional<cpu::Tsc> own, cpu::Tsc now) {
     const cpu::Tsc next = own && *own < turn_->until ? *own : turn_->until;
-    if (next == armed_)
+    // One-shot: once its time has come it must be set anew.
+    if (next == armed_ && next > now)
         return;
     armed_ = next;
     physical_.set_timer(next);
@@ -169,14 +188,14 @@ void RunLoop::handle(const cpu::Exit& exit) {
         return handle_port(*io);
     if (std::holds_alternative<cpu::MsrReadExit>(exit))
         return handle_msr_read();
-    attention_ = true;
     if (std::holds_alternative<cpu::MsrWriteExit>(exit))
         return handle_msr_write();
+    attention_ = true;
     if (std::holds_alternative<cpu::HaltExit>(exit))
         return handle_halt();
     if (std::holds_alternative<cpu::HostInterruptExit>(exit)) {
         ++counters_.host_interrupts;
-        armed_.reset(); // a long wait comes in steps, each armed anew
+        armed_ = {}; // a long wait comes in steps, each armed anew
         return physical_.service_interrupts();
     }
     if (std::holds_alternative<cpu::InterruptWindowExit>(exit)) {

@@ -38,6 +38,8 @@ constinit PhysicalCpuState cpus[machine::max_cpus];
 std::atomic<u32> settled{0};
 // The innermost lock but for the console's.
 constinit Locked<scheduler::Scheduler> plan;
+/// Written under that lock: who yields looks whether that helps anybody.
+std::atomic<bool> others_wait{false};
 
 /// COM1 has an interrupt that only an I/O APIC would route; domain 0 is told of what was typed by
 /// looking for it. A DMA fault waits in its unit's records until then.
@@ -139,6 +141,7 @@ template <typename F> auto schedule(F&& body) {
     const auto result = plan.with([&](scheduler::Scheduler& scheduler) {
         const auto out = body(scheduler, machine::read_tsc());
         set = scheduler.take_interrupts();
+        others_wait.store(scheduler.is_anybody_waiting(), std::memory_order_relaxed);
         return out;
     });
     interrupt(set);
@@ -207,7 +210,7 @@ void put_back(CpuId cpu, VcpuStorage& vcpu, domain::Leave why) {
         }
         state.running = next.vcpu;
         next.vcpu->cpu.set_host(state.host);
-        const domain::Leave why = next.vcpu->loop.run({cpu::Tsc{next.until}, state.revoked});
+        const domain::Leave why = next.vcpu->loop.run({cpu::Tsc{next.until}, state.revoked, &others_wait});
         state.running = nullptr;
         put_back(cpu, *next.vcpu, why);
     }

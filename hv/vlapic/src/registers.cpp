@@ -171,12 +171,22 @@ std::optional<u64> VirtualLocalApic::read_msr(u32 msr, cpu::Tsc now) {
 }
 
 bool VirtualLocalApic::write_msr(u32 msr, u64 value, cpu::Tsc now) {
-    if (msr == ApicBase::msr)
+    if (msr == ApicBase::msr) {
+        notify();
         return write_base(value);
+    }
     const u32 number = msr - x2apic_msr_base;
-    if (!is_x2apic() || number > 0x3f || !exists_in(static_cast<Reg>(number), true))
+    if (!is_x2apic() || number > 0x3f)
         return false;
     const Reg which = static_cast<Reg>(number);
+    if (which == Reg::end_of_interrupt) { // the most frequent by far
+        if (value == 0)
+            end_interrupt();
+        return value == 0;
+    }
+    if (!exists_in(which, true))
+        return false;
+    notify(); // any other may change priorities, masks or the timer
     const u32 low = static_cast<u32>(value);
     if (which == Reg::interrupt_command) {
         command_high_ = static_cast<u32>(value >> 32);
@@ -194,7 +204,6 @@ bool VirtualLocalApic::write_msr(u32 msr, u64 value, cpu::Tsc now) {
         else
             request(Vector{static_cast<u8>(low)});
         return true;
-    case Reg::end_of_interrupt:
     case Reg::error_status:
         return low == 0 && write_register(static_cast<u8>(number), low, now);
     default:

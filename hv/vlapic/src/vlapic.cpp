@@ -8,8 +8,6 @@ namespace ravelin::hv::vlapic {
 namespace {
 
 constexpr u8 priority_class = 0xf0;
-constexpr u32 init_event = 1u << 8;
-constexpr u32 start_up_event = 1u << 9;
 
 } // namespace
 
@@ -44,6 +42,8 @@ u8 VirtualLocalApic::processor_priority() const {
 }
 
 std::optional<Vector> VirtualLocalApic::pending_vector() const {
+    if (requested_.is_empty()) [[likely]]
+        return std::nullopt;
     const auto highest = requested_.highest();
     if (!highest || !is_enabled() ||
         (*highest & priority_class) <= (processor_priority() & priority_class))
@@ -69,6 +69,8 @@ void VirtualLocalApic::request(Vector vector) {
 void VirtualLocalApic::end_interrupt() {
     if (const auto serving = in_service_.highest())
         in_service_.clear(*serving);
+    if (!requested_.is_empty())
+        notify(); // it may have been held back until now
 }
 
 void VirtualLocalApic::report_error(u32 error) {
@@ -132,26 +134,6 @@ void VirtualLocalApic::expire(cpu::Tsc now) {
     const u32 entry = lvt(Reg::lvt_timer);
     if (!Lvt::Masked::get(entry))
         request(Vector{Lvt::VectorField::get(entry)});
-}
-
-void VirtualLocalApic::record(const StartUp& event) {
-    if (event.kind == StartUp::Kind::init)
-        start_up_.store(init_event, std::memory_order_release);
-    else
-        start_up_.fetch_or(start_up_event | event.page.raw(), std::memory_order_release);
-    notify();
-}
-
-std::optional<StartUp> VirtualLocalApic::take_start_up() {
-    const u32 events = start_up_.load(std::memory_order_acquire);
-    if ((events & init_event) != 0) {
-        start_up_.fetch_and(~init_event, std::memory_order_relaxed);
-        return StartUp{StartUp::Kind::init, Vector{}};
-    }
-    if ((events & start_up_event) == 0)
-        return std::nullopt;
-    start_up_.store(0, std::memory_order_relaxed);
-    return StartUp{StartUp::Kind::start_up, Vector{static_cast<u8>(events)}};
 }
 
 void VirtualLocalApic::reset() {

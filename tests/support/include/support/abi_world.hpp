@@ -115,13 +115,11 @@ class RecordingApic final : public cpu::LocalApic {
     bool write_msr(u32, u64, cpu::Tsc) override { return false; }
     std::optional<cpu::Tsc> deadline() const override { return std::nullopt; }
     void expire(cpu::Tsc) override {}
-    std::optional<cpu::StartUp> take_start_up() override { return std::nullopt; }
     void reset() override {}
 
-    std::vector<Vector> raised;
-
-  protected:
     void request(Vector vector) override { raised.push_back(vector); }
+
+    std::vector<Vector> raised;
 };
 
 class TestMachine final : public abi::Machine {

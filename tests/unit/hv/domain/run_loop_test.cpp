@@ -170,15 +170,13 @@ TEST_F(RunLoopTest, InitAndStartUpBeginAgain) {
     vcpu.set_activity(Activity::awaiting_start_up);
     registers()[Register::rbx] = 7;
     then(cpu::CpuidExit{});
-    apic.start_up = cpu::StartUp{cpu::StartUp::Kind::start_up, Vector{0x99}};
-    vcpu.request_attention();
+    apic.record({cpu::StartUp::Kind::start_up, Vector{0x99}});
     (void)run();
     EXPECT_EQ(backend.started_at, 0x99);
     EXPECT_EQ(vcpu.activity(), Activity::active);
     // INIT of a vCPU that runs; the start-up that nobody awaits is dropped.
     backend.started_at.reset();
-    apic.start_up = cpu::StartUp{cpu::StartUp::Kind::init, Vector{}};
-    vcpu.request_attention();
+    apic.record({cpu::StartUp::Kind::init, Vector{}});
     RunLoop again{vcpu, physical, policy};
     (void)again.run({cpu::Tsc{until}, revoked});
     EXPECT_FALSE(backend.started_at);
@@ -256,6 +254,55 @@ TEST_F(RunLoopTest, YieldAndBlockEndTheTurnOnce) {
     });
     EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::stopped);
     EXPECT_EQ(backend.entered_with.back(), 0x40);
+}
+
+TEST_F(RunLoopTest, AYieldThatHelpsNobodyGoesStraightBack) {
+    std::atomic<bool> others{false};
+    const auto yields = [this](cpu::GeneralRegisters&) {
+        vcpu.rest(Rest::yield);
+        return cpu::HypercallExit{};
+    };
+    backend.script.push_back(yields);
+    backend.script.push_back([&](cpu::GeneralRegisters& r) {
+        others = true;
+        return yields(r);
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked, &others}), Leave::yielded);
+    EXPECT_EQ(backend.entered_with.size(), 2u);
+}
+
+TEST_F(RunLoopTest, APollThatFindsAnInterruptIsOver) {
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        vcpu.set_poll_deadline(cpu::Tsc{7000});
+        vcpu.rest(Rest::block);
+        apic.raise(Vector{0x40});
+        return cpu::HypercallExit{};
+    });
+    then(cpu::HostInterruptExit{});
+    EXPECT_EQ(run().reason, StopReason::power_off);
+    EXPECT_EQ(backend.entered_with[1], 0x40);
+    EXPECT_FALSE(vcpu.next_deadline());
+    EXPECT_EQ(physical.armed, cpu::Tsc{until});
+}
+
+TEST_F(RunLoopTest, OnlyAnMsrWriteThatAsksForItLooksAtInterruptsAgain) {
+    apic.raise(Vector{0x31});
+    vcpu.cpu().request_interrupt_window(cpu::InterruptWindow::not_wanted);
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        apic.SimpleApic::request(Vector{0x41}); // behind the listener's back
+        return cpu::MsrWriteExit{};
+    });
+    backend.script.push_back([this](cpu::GeneralRegisters& r) {
+        EXPECT_FALSE(backend.entered_with.back()) << "nobody was told";
+        r[Register::rcx] = 0x80b;
+        apic.tells_of_writes = true;
+        return cpu::MsrWriteExit{};
+    });
+    then(cpu::CpuidExit{});
+    registers()[Register::rcx] = 0x80b;
+    (void)run();
+    EXPECT_EQ(backend.entered_with[0], 0x31);
+    EXPECT_EQ(backend.entered_with[2], 0x41);
 }
 
 TEST_F(RunLoopTest, ApicTimerIsArmedAndExpires) {

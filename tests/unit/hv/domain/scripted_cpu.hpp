@@ -96,25 +96,24 @@ class SimpleApic final : public cpu::LocalApic {
     u32 read(u32 offset, cpu::Tsc) override { return offset; }
     void write(u32 offset, u32 value, cpu::Tsc) override { written = {offset, value}; }
     std::optional<u64> read_msr(u32, cpu::Tsc) override { return 0x77; }
-    bool write_msr(u32, u64, cpu::Tsc) override { return true; }
+    bool write_msr(u32, u64, cpu::Tsc) override {
+        if (tells_of_writes)
+            notify();
+        return true;
+    }
     std::optional<cpu::Tsc> deadline() const override { return fires_at; }
     void expire(cpu::Tsc) override {
         fires_at.reset();
         raise(Vector{0x40});
     }
-    std::optional<cpu::StartUp> take_start_up() override {
-        return std::exchange(start_up, std::nullopt);
-    }
     void reset() override { requested.reset(); }
+    void request(Vector vector) override { requested = vector; }
 
     std::optional<Vector> requested;
     std::optional<cpu::Tsc> fires_at;
-    std::optional<cpu::StartUp> start_up;
     std::pair<u32, u32> written{};
     u8 priority = 0;
-
-  protected:
-    void request(Vector vector) override { requested = vector; }
+    bool tells_of_writes = false;
 };
 
 class TestPhysicalCpu final : public domain::PhysicalCpu {

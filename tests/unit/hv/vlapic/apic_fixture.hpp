@@ -27,6 +27,8 @@ class TwoApics : public testing::Test {
         EXPECT_TRUE(
             apic.write_msr(ApicBase::msr, apic.read_msr(ApicBase::msr, now).value() | 0x400, now));
         EXPECT_TRUE(apic.write_msr(msr(Reg::spurious_interrupt), 0x1ff, now));
+        told_first.times = 0;
+        told_second.times = 0;
     }
     void enable_xapic(VirtualLocalApic& apic) {
         apic.write(offset(Reg::spurious_interrupt), 0x1ff, now);

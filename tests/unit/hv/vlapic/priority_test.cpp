@@ -18,6 +18,37 @@ TEST_F(Priority, highest_requested_vector_comes_first_and_end_of_interrupt_lets_
     EXPECT_EQ(first.pending_vector(), Vector{0x31});
 }
 
+TEST_F(Priority, end_of_interrupt_tells_the_listener_only_of_what_still_waits) {
+    enable_x2apic(first);
+    first.raise(Vector{0x31});
+    first.raise(Vector{0x32});
+    first.accept(Vector{0x32});
+    told_first.times = 0;
+    EXPECT_TRUE(write(first, Reg::end_of_interrupt, 0));
+    EXPECT_EQ(told_first.times, 1);
+    first.accept(Vector{0x31});
+    EXPECT_TRUE(write(first, Reg::end_of_interrupt, 0));
+    EXPECT_EQ(told_first.times, 1);
+    EXPECT_FALSE(write(first, Reg::end_of_interrupt, 1));
+}
+
+TEST_F(Priority, what_a_write_may_let_through_is_told) {
+    enable_x2apic(first);
+    for (const Reg which : {Reg::task_priority,
+                            Reg::spurious_interrupt,
+                            Reg::lvt_timer,
+                            Reg::initial_count,
+                            Reg::divide_configuration,
+                            Reg::self_ipi}) {
+        told_first.times = 0;
+        EXPECT_TRUE(write(first, which, 0x80)) << static_cast<int>(which);
+        EXPECT_GE(told_first.times, 1) << static_cast<int>(which);
+    }
+    told_first.times = 0;
+    EXPECT_TRUE(first.write_msr(ApicBase::msr, first.read_msr(ApicBase::msr, now).value(), now));
+    EXPECT_EQ(told_first.times, 1);
+}
+
 TEST_F(Priority, a_higher_class_interrupts_a_lower_one_in_service) {
     enable_x2apic(first);
     first.raise(Vector{0x31});

@@ -5,6 +5,7 @@
 
 #include <hv/cpu/registers.hpp>
 
+#include <atomic>
 #include <optional>
 
 namespace ravelin::hv::cpu {
@@ -32,7 +33,9 @@ class LocalApic {
     [[nodiscard]] virtual std::optional<Vector> pending_vector() const = 0;
     /// Moves that vector from requested to in service; it is being injected.
     virtual void accept(Vector vector) = 0;
-    /// Requests a vector (edge) and tells the listener. Any CPU.
+    /// Sets the request bit of a vector (an edge) and tells nobody. Any CPU.
+    virtual void request(Vector vector) = 0;
+    /// Requests a vector and tells the listener. Any CPU.
     void raise(Vector vector) {
         request(vector);
         notify();
@@ -46,7 +49,8 @@ class LocalApic {
     /// that mode.
     [[nodiscard]] virtual u32 read(u32 offset, Tsc now) = 0;
     virtual void write(u32 offset, u32 value, Tsc now) = 0;
-    /// MSRs 1Bh and 800h-8FFh; nullopt or false mean #GP.
+    /// MSRs 1Bh and 800h-8FFh; nullopt or false mean #GP. A write tells the listener when there may
+    /// be another interrupt to deliver, or another deadline.
     [[nodiscard]] virtual std::optional<u64> read_msr(u32 msr, Tsc now) = 0;
     [[nodiscard]] virtual bool write_msr(u32 msr, u64 value, Tsc now) = 0;
 
@@ -54,22 +58,41 @@ class LocalApic {
     [[nodiscard]] virtual std::optional<Tsc> deadline() const = 0;
     virtual void expire(Tsc now) = 0;
 
+    /// Records an INIT or start-up IPI and tells the listener. Any CPU.
+    void record(const StartUp& event) {
+        if (event.kind == StartUp::Kind::init)
+            start_up_.store(init_event, std::memory_order_release);
+        else
+            start_up_.fetch_or(start_up_event | event.page.raw(), std::memory_order_release);
+        notify();
+    }
     /// The oldest INIT or start-up IPI that nobody acted on; INIT comes before a later start-up.
-    [[nodiscard]] virtual std::optional<StartUp> take_start_up() = 0;
+    [[nodiscard]] std::optional<StartUp> take_start_up() {
+        const u32 events = start_up_.load(std::memory_order_acquire);
+        if ((events & init_event) != 0) {
+            start_up_.fetch_and(~init_event, std::memory_order_relaxed);
+            return StartUp{StartUp::Kind::init, Vector{}};
+        }
+        if ((events & start_up_event) == 0)
+            return std::nullopt;
+        start_up_.store(0, std::memory_order_relaxed);
+        return StartUp{StartUp::Kind::start_up, Vector{static_cast<u8>(events)}};
+    }
     /// What INIT does to it: everything but its identity and mode returns to reset values.
     virtual void reset() = 0;
 
   protected:
     ~LocalApic() = default;
-    /// Sets the request bit. Any CPU.
-    virtual void request(Vector vector) = 0;
     void notify() {
         if (listener_ != nullptr)
             listener_->request_attention();
     }
 
   private:
+    static constexpr u32 init_event = 1u << 8;
+    static constexpr u32 start_up_event = 1u << 9; ///< its page is in bits 7:0
     Attention* listener_{};
+    std::atomic<u32> start_up_{0};
 };
 
 } // namespace ravelin::hv::cpu

@@ -41,7 +41,7 @@ class GuestAbi {
     /// Vcpu::timer_deadline() has passed; it has been cleared.
     virtual void timer_expired(Vcpu& vcpu) = 0;
     /// The vCPU is about to be entered; last chance to turn pending events into an interrupt.
-    /// Called only after request_event_check().
+    /// Called only after request_event_check(); the run loop looks for interrupts right after it.
     virtual void deliver_events(Vcpu& vcpu) = 0;
     /// The vCPU has been given a physical CPU; Vcpu::account() says what it did until now.
     virtual void turn_begins(Vcpu& vcpu) = 0;

@@ -40,6 +40,7 @@ struct ExitCounters {
 struct Turn {
     cpu::Tsc until;                   ///< it leaves then
     const std::atomic<bool>& revoked; ///< or earlier, when this is set and the CPU interrupted
+    const std::atomic<bool>* others{}; ///< whether anybody waits for a CPU; nullptr: somebody may
 };
 
 /// Why a turn ended.
@@ -67,8 +68,9 @@ class RunLoop {
     void act_on_start_up();
     void offer_interrupt();
     [[nodiscard]] std::optional<Vector> pending_interrupt() const;
-    void check_timers(cpu::Tsc now);
-    void arm_timer();
+    [[nodiscard]] std::optional<cpu::Tsc> expire_timers(cpu::Tsc now);
+    void arm_timer(std::optional<cpu::Tsc> own, cpu::Tsc now);
+    [[nodiscard]] std::optional<Leave> act_on_rest();
 
     void handle(const cpu::Exit& exit);
     void handle_rare(const cpu::Exit& exit);
@@ -96,7 +98,7 @@ class RunLoop {
     const CpuidPolicy& policy_;
     const Turn* turn_{};
     Leave leave_{Leave::over};
-    std::optional<cpu::Tsc> armed_;
+    cpu::Tsc armed_{}; ///< what the physical timer is set to; 0: unknown
     bool attention_{true}; ///< interrupts and timers may have changed in the last exit
     u8 task_priority_{};
     ExitCounters counters_;

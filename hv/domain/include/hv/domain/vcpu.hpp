@@ -79,9 +79,11 @@ class Vcpu final : public cpu::Attention {
     /// vector). Per-vCPU upcall vectors go through lapic() instead, because they want an EOI. Any
     /// CPU.
     void raise_upcall(Vector vector) {
-        upcall_.store(vector.raw(), std::memory_order_release);
+        set_upcall(vector);
         request_attention();
     }
+    /// The same for who looks anyway.
+    void set_upcall(Vector vector) { upcall_.store(vector.raw(), std::memory_order_release); }
     [[nodiscard]] std::optional<Vector> pending_upcall() const {
         const u16 vector = upcall_.load(std::memory_order_acquire);
         return vector == 0 ? std::nullopt : std::optional{Vector{static_cast<u8>(vector)}};

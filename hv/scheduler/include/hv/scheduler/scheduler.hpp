@@ -128,6 +128,9 @@ class Scheduler {
     /// Makes a blocked vCPU wait for a CPU; nothing when it is not blocked.
     void wake(Entity& entity, Time now);
 
+    /// Whether somebody wants a CPU and has none.
+    [[nodiscard]] bool is_anybody_waiting() const { return !waiting_.empty(); }
+
     /// CPUs that must ask again now, because of the calls since the last take: those in idle, and
     /// those whose turn is over early.
     [[nodiscard]] CpuSet take_interrupts() { return std::exchange(interrupts_, 0); }

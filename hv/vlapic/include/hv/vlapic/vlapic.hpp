@@ -28,6 +28,12 @@ class VectorSet {
         return (words_[vector >> 6].load(std::memory_order_relaxed) >> (vector & 63) & 1) != 0;
     }
     [[nodiscard]] std::optional<u8> highest() const;
+    [[nodiscard]] bool is_empty() const {
+        u64 all = 0;
+        for (const auto& word : words_)
+            all |= word.load(std::memory_order_acquire);
+        return all == 0;
+    }
     /// 32 of its bits, as the registers show them.
     [[nodiscard]] u32 word(unsigned index) const {
         return static_cast<u32>(words_[index / 2].load(std::memory_order_relaxed) >>
@@ -64,11 +70,9 @@ class VirtualLocalApic final : public cpu::LocalApic {
     /// The priority that lowest-priority delivery compares.
     [[nodiscard]] u8 processor_priority() const;
 
-    /// Records an INIT or start-up IPI and tells the listener. Any CPU.
-    void record(const StartUp& event);
-    [[nodiscard]] std::optional<StartUp> take_start_up() override;
     void reset() override;
 
+    void request(Vector vector) override;
     [[nodiscard]] std::optional<Vector> pending_vector() const override;
     void accept(Vector vector) override;
     [[nodiscard]] u8 task_priority() const override { return task_priority_ >> 4; }
@@ -79,9 +83,6 @@ class VirtualLocalApic final : public cpu::LocalApic {
     [[nodiscard]] bool write_msr(u32 msr, u64 value, cpu::Tsc now) override;
     [[nodiscard]] std::optional<cpu::Tsc> deadline() const override { return timer_.deadline(); }
     void expire(cpu::Tsc now) override;
-
-  protected:
-    void request(Vector vector) override;
 
   private:
     [[nodiscard]] std::optional<u32> read_register(u8 number, cpu::Tsc now) const;
@@ -116,8 +117,6 @@ class VirtualLocalApic final : public cpu::LocalApic {
     std::array<u32, Lvt::count> lvt_{
         Lvt::reset, Lvt::reset, Lvt::reset, Lvt::reset, Lvt::reset, Lvt::reset};
     Timer timer_{};
-    /// Bit 8: INIT; bit 9: start-up, its page in bits 7:0.
-    std::atomic<u32> start_up_{0};
 };
 
 } // namespace ravelin::hv::vlapic
