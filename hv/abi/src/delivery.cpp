@@ -20,11 +20,10 @@ vcpu_info* info_of(const domain::Domain& domain, VcpuId id) {
 
 } // namespace
 
-u64* Delivery::shared_word(usize offset) {
-    const HostFrame frame = domain_->abi_state()->shared_info;
+inline u64* Delivery::shared_word(usize offset) {
     // SAFETY: the page is the hypervisor's own and shown to the guest; the callers' offsets are
     // those of aligned words in it.
-    return reinterpret_cast<u64*>(domain_->memory().bytes(frame).data() + offset);
+    return reinterpret_cast<u64*>(shared_ + offset);
 }
 
 u64* Delivery::pending_word(u32 index) {

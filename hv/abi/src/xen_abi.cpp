@@ -46,7 +46,7 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
         state.vcpus[i].info =
             SharedPlace{state.shared_info, static_cast<u16>(i * sizeof(vcpu_info)), false};
     domain.set_abi_state(&state);
-    state.delivery.attach(domain);
+    state.delivery.attach(domain, domain.memory().bytes(state.shared_info));
     state.events.with([&](events::Channels& channels) {
         channels.initialise(domain.id(), tables, state.delivery);
     });

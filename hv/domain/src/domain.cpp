@@ -3,6 +3,7 @@
 #include <hv/domain/vcpu.hpp>
 
 #include <algorithm>
+#include <cstring>
 
 namespace ravelin::hv::domain {
 
@@ -112,23 +113,42 @@ std::optional<cpu::Tsc> Vcpu::next_deadline() const {
     return next;
 }
 
+u8* Vcpu::reach(const cpu::PagingState& paging, GuestVirtual at, usize size, guest::Purpose why) {
+    return at.page_offset() + size <= page_size
+               ? guest::reach(domain_.memory(), paging, recent_, at, why)
+               : nullptr;
+}
+
 Status<guest::CopyError> Vcpu::copy_in(GuestVirtual from, std::span<u8> destination) {
-    return guest::copy_in(domain_.memory(), cpu_.paging_state(), from, destination);
+    const cpu::PagingState paging = cpu_.paging_state();
+    const u8* const bytes = reach(paging, from, destination.size(), guest::Purpose::read);
+    if (bytes == nullptr) [[unlikely]]
+        return guest::copy_in(domain_.memory(), paging, from, destination);
+    std::memcpy(destination.data(), bytes, destination.size());
+    return Unit{};
 }
 
 Result<std::span<u8>, guest::CopyError> Vcpu::window(GuestVirtual at) {
-    const auto physical =
-        guest::walk(domain_.memory(), cpu_.paging_state(), at, guest::Purpose::write);
-    if (!physical)
-        return Failure{guest::CopyError::page_fault};
-    const auto frame = domain_.memory().frame(GuestFrame::of(physical.value()), Access::read_write);
-    if (!frame)
+    const cpu::PagingState paging = cpu_.paging_state();
+    u8* bytes = reach(paging, at, 0, guest::Purpose::write);
+    if (bytes == nullptr) [[unlikely]] {
+        const auto physical = guest::walk(domain_.memory(), paging, at, guest::Purpose::write);
+        if (!physical)
+            return Failure{guest::CopyError::page_fault};
+        bytes = domain_.memory().reach(physical.value(), Access::read_write);
+    }
+    if (bytes == nullptr)
         return Failure{guest::CopyError::refused};
-    return std::span<u8>{domain_.memory().bytes(frame.value())}.subspan(at.page_offset());
+    return std::span<u8>{bytes, page_size - at.page_offset()};
 }
 
 Status<guest::CopyError> Vcpu::copy_out(GuestVirtual to, std::span<const u8> source) {
-    return guest::copy_out(domain_.memory(), cpu_.paging_state(), to, source);
+    const cpu::PagingState paging = cpu_.paging_state();
+    u8* const bytes = reach(paging, to, source.size(), guest::Purpose::write);
+    if (bytes == nullptr) [[unlikely]]
+        return guest::copy_out(domain_.memory(), paging, to, source);
+    std::memcpy(bytes, source.data(), source.size());
+    return Unit{};
 }
 
 } // namespace ravelin::hv::domain

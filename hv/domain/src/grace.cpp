@@ -9,10 +9,8 @@ static_assert(Grace::most_vcpus >= Domain::max_vcpus);
 void Grace::begin(const Domain& domain, const Vcpu* self) {
     constexpr u32 let_go = 1;
     running_ = true;
-    seen_.fill(let_go);
     for (const Vcpu* const vcpu : domain.vcpus())
-        if (vcpu != self && vcpu->is_on_cpu())
-            seen_[vcpu->id().raw()] = vcpu->entries();
+        seen_[vcpu->id().raw()] = vcpu != self && vcpu->is_on_cpu() ? vcpu->entries() : let_go;
 }
 
 void Grace::advance(const Domain& domain) {

@@ -46,18 +46,40 @@ bool RunLoop::ready_to_enter() {
         if (!attention_ && !vcpu_.has_attention())
             return true;
         vcpu_.left_guest();
-        if (!look_at_events())
+        if (!look())
             return false;
     }
 }
 
-bool RunLoop::look_at_events() {
+/// What was asked for and no more, if that is one thing: the others are as they were at the entry.
+bool RunLoop::look() {
+    if (attention_)
+        return look_at_everything();
+    switch (vcpu_.asked()) {
+    case Vcpu::events:
+        (void)vcpu_.take_attention(Vcpu::events);
+        if (vcpu_.take_event_check())
+            domain_.guest_abi().deliver_events(vcpu_);
+        offer_interrupt();
+        return true;
+    case Vcpu::timers: {
+        (void)vcpu_.take_attention(Vcpu::timers);
+        const cpu::Tsc now = physical_.now();
+        arm_timer(expire_timers(now), now); // what expires asks for attention
+        return true;
+    }
+    default:
+        return look_at_everything();
+    }
+}
+
+bool RunLoop::look_at_everything() {
     attention_ = false;
     // Timers first: what expires asks for attention, which is taken below.
     const cpu::Tsc now = physical_.now();
     const auto next = expire_timers(now);
     vcpu_.stir();
-    if ((vcpu_.take_attention() & Vcpu::flush) != 0)
+    if ((vcpu_.take_attention(Vcpu::everything) & Vcpu::flush) != 0)
         cpu_.flush_translations();
     if (!domain_.may_run())
         return leave(domain_.running() ? Leave::blocked : Leave::stopped);

@@ -15,10 +15,10 @@ HostFrame frame_of(u64 entry) {
 
 } // namespace
 
-u64* PortTable::entry_of(u32 number) const {
-    if (!root_ || number >= most_ports)
+inline u64* PortTable::entry_of(u32 number) const {
+    if (entries_ == nullptr || number >= most_ports)
         return nullptr;
-    return &memory_->page(*root_)[number / ports_per_page];
+    return entries_ + number / ports_per_page;
 }
 
 u32 PortTable::used_in_page(u32 number) const {
@@ -59,8 +59,10 @@ Status<Error> PortTable::occupy(u32 number, const Port& port) {
             return Failure{Error::out_of_frames};
         return frame.value();
     };
-    if (!root_)
+    if (!root_) {
         root_ = RAVELIN_TRY(allocate());
+        entries_ = memory_->page(*root_).data();
+    }
     u64* const entry = entry_of(number);
     if (*entry == 0)
         *entry = RAVELIN_TRY(allocate()).address().raw();
@@ -101,6 +103,7 @@ void PortTable::trim() {
         return;
     memory_->release(*root_);
     root_.reset();
+    entries_ = nullptr;
 }
 
 } // namespace ravelin::hv::events

@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 namespace ravelin::hv::guest {
 
 Result<HostPhysical, MemoryError> Memory::locate(GuestPhysical at, Access wanted) const {
-    if (const auto ram = table_.find_ram(at, wanted)) [[likely]]
-        return *ram;
     const auto found = table_.translate(at);
     if (!found)
         return Failure{MemoryError::not_mapped};
@@ -19,12 +18,23 @@ Result<HostPhysical, MemoryError> Memory::locate(GuestPhysical at, Access wanted
     return found->address;
 }
 
+u8* Memory::reach(GuestPhysical at, Access wanted) const {
+    const auto found = table_.find_ram(at, wanted);
+    return found ? frames_.bytes(HostFrame::of(*found)).data() + found->page_offset() : nullptr;
+}
+
+Result<u8*, MemoryError> Memory::reach_or_say(GuestPhysical at, Access wanted) const {
+    if (u8* const bytes = reach(at, wanted)) [[likely]]
+        return bytes;
+    const HostPhysical host = RAVELIN_TRY(locate(at, wanted));
+    return frames_.bytes(HostFrame::of(host)).data() + host.page_offset();
+}
+
 Status<MemoryError> Memory::read(GuestPhysical from, std::span<u8> destination) const {
     while (!destination.empty()) {
-        const HostPhysical host = RAVELIN_TRY(locate(from, Access::read));
-        const auto page = frames_.bytes(HostFrame::of(host)).subspan(host.page_offset());
-        const usize count = std::min(page.size(), destination.size());
-        std::copy_n(page.begin(), count, destination.begin());
+        const u8* const bytes = RAVELIN_TRY(reach_or_say(from, Access::read));
+        const usize count = std::min<usize>(page_size - from.page_offset(), destination.size());
+        std::memcpy(destination.data(), bytes, count);
         destination = destination.subspan(count);
         from += count;
     }
@@ -33,10 +43,9 @@ Status<MemoryError> Memory::read(GuestPhysical from, std::span<u8> destination) 
 
 Status<MemoryError> Memory::write(GuestPhysical to, std::span<const u8> source) const {
     while (!source.empty()) {
-        const HostPhysical host = RAVELIN_TRY(locate(to, Access::write));
-        const auto page = frames_.bytes(HostFrame::of(host)).subspan(host.page_offset());
-        const usize count = std::min(page.size(), source.size());
-        std::copy_n(source.begin(), count, page.begin());
+        u8* const bytes = RAVELIN_TRY(reach_or_say(to, Access::write));
+        const usize count = std::min<usize>(page_size - to.page_offset(), source.size());
+        std::memcpy(bytes, source.data(), count);
         source = source.subspan(count);
         to += count;
     }
@@ -45,10 +54,9 @@ Status<MemoryError> Memory::write(GuestPhysical to, std::span<const u8> source) 
 
 Status<MemoryError> Memory::clear(GuestPhysical to, Bytes size) const {
     for (u64 left = size.raw(); left != 0;) {
-        const HostPhysical host = RAVELIN_TRY(locate(to, Access::write));
-        const auto page = frames_.bytes(HostFrame::of(host)).subspan(host.page_offset());
-        const u64 count = std::min<u64>(page.size(), left);
-        std::fill_n(page.begin(), count, u8{0});
+        u8* const bytes = RAVELIN_TRY(reach_or_say(to, Access::write));
+        const u64 count = std::min<u64>(page_size - to.page_offset(), left);
+        std::fill_n(bytes, count, u8{0});
         left -= count;
         to += count;
     }
@@ -56,15 +64,17 @@ Status<MemoryError> Memory::clear(GuestPhysical to, Bytes size) const {
 }
 
 Result<HostFrame, MemoryError> Memory::frame(GuestFrame frame, Access wanted) const {
+    if (const auto ram = table_.find_ram(frame.address(), wanted)) [[likely]]
+        return HostFrame::of(*ram);
     return HostFrame::of(RAVELIN_TRY(locate(frame.address(), wanted)));
 }
 
 namespace {
 
-u64* word_at(std::span<u8, page_size> page, u64 offset) {
-    // SAFETY: the offset is a multiple of eight inside a page-aligned page, and guest memory holds
-    // no object of ours, only bytes.
-    return reinterpret_cast<u64*>(page.data() + offset);
+std::atomic_ref<u64> word_at(u8* bytes) {
+    // SAFETY: the callers checked that it is aligned, and guest memory holds no object of ours,
+    // only bytes.
+    return std::atomic_ref{*reinterpret_cast<u64*>(bytes)};
 }
 
 } // namespace
@@ -72,26 +82,15 @@ u64* word_at(std::span<u8, page_size> page, u64 offset) {
 Result<u64, MemoryError> Memory::load(GuestPhysical from) const {
     if (!from.is_aligned(sizeof(u64)))
         return Failure{MemoryError::unaligned};
-    const HostPhysical host = RAVELIN_TRY(locate(from, Access::read));
-    u64* const word = word_at(frames_.bytes(HostFrame::of(host)), host.page_offset());
-    return std::atomic_ref{*word}.load(std::memory_order_relaxed);
-}
-
-std::optional<u64> Memory::peek(GuestPhysical from) const {
-    const auto host = table_.find_ram(from, Access::read);
-    if (!host)
-        return std::nullopt;
-    u64* const word = word_at(frames_.bytes(HostFrame::of(*host)), host->page_offset());
-    return std::atomic_ref{*word}.load(std::memory_order_relaxed);
+    return word_at(RAVELIN_TRY(reach_or_say(from, Access::read))).load(std::memory_order_relaxed);
 }
 
 Result<bool, MemoryError>
 Memory::compare_exchange(GuestPhysical at, u64 expected, u64 desired) const {
     if (!at.is_aligned(sizeof(u64)))
         return Failure{MemoryError::unaligned};
-    const HostPhysical host = RAVELIN_TRY(locate(at, Access::read_write));
-    u64* const word = word_at(frames_.bytes(HostFrame::of(host)), host.page_offset());
-    return std::atomic_ref{*word}.compare_exchange_strong(expected, desired);
+    return word_at(RAVELIN_TRY(reach_or_say(at, Access::read_write)))
+        .compare_exchange_strong(expected, desired);
 }
 
 } // namespace ravelin::hv::guest

@@ -4,6 +4,7 @@
 #include <hv/guest/walk.hpp>
 
 #include <algorithm>
+#include <atomic>
 
 namespace ravelin::hv::guest {
 
@@ -210,13 +211,18 @@ class Walker {
     GuestPhysical result_{};
 };
 
+u64 load_slot(u64* slot) {
+    return std::atomic_ref{*slot}.load(std::memory_order_relaxed);
+}
+
 /// What kernels do nearly always: reading or writing pages in long mode, without SMAP or
-/// supervisor's own, whose accessed and dirty bits are set. Nothing: look closely.
+/// supervisor's own, whose accessed and dirty bits are set. Nothing: look closely. Notes the
+/// entries it read.
 std::optional<GuestPhysical> walk_quickly(const Memory& memory,
                                           const cpu::PagingState& state,
                                           GuestVirtual at,
-                                          Purpose purpose) {
-    constexpr unsigned levels = 4;
+                                          Purpose purpose,
+                                          RecentWalks::Walk& walk) {
     constexpr u64 sign = ~u64{0} << 47;
     if (!cpu::Efer::LongModeActive::get(state.efer) ||
         !cpu::Efer::NoExecuteEnable::get(state.efer) || state.cpl == 3 ||
@@ -228,20 +234,48 @@ std::optional<GuestPhysical> walk_quickly(const Memory& memory,
     const bool prevented = cpu::Cr4::SupervisorAccessPrevention::get(state.cr4);
     u64 rights = ~u64{0}; // what all levels grant
     u64 table = state.cr3 & address_mask;
-    for (unsigned shift = page_shift + 9 * (levels - 1);; shift -= 9) {
-        const auto entry = memory.peek(GuestPhysical{table + (at.raw() >> shift & 511) * 8});
-        if (!entry || (*entry & needed) != needed)
+    unsigned shift = page_shift + 9 * (RecentWalks::levels - 1);
+    for (walk.read = 0;; shift -= 9) {
+        u8* const bytes =
+            memory.reach(GuestPhysical{table + (at.raw() >> shift & 511) * 8}, Access::read);
+        if (bytes == nullptr)
             return std::nullopt;
-        rights &= *entry;
-        table = *entry & address_mask;
-        if (shift != page_shift && !Entry::Large::get(*entry))
+        // SAFETY: an aligned word of the guest's memory, which holds no object of ours.
+        u64* const slot = reinterpret_cast<u64*>(bytes);
+        const u64 entry = load_slot(slot);
+        walk.slots[walk.read] = slot;
+        walk.entries[walk.read++] = entry;
+        if ((entry & needed) != needed)
+            return std::nullopt;
+        rights &= entry;
+        table = entry & address_mask;
+        if (shift != page_shift && !Entry::Large::get(entry))
             continue;
         const u64 offset = (u64{1} << shift) - 1;
         if (shift > page_shift + 18 || (Entry::User::get(rights) && prevented) ||
-            (purpose == Purpose::write && !Entry::Dirty::get(*entry)))
+            (purpose == Purpose::write && !Entry::Dirty::get(entry)))
             return std::nullopt;
         return GuestPhysical{(table & ~offset) | (at.raw() & offset)};
     }
+}
+
+/// Both have no defined bit above 31.
+u64 rules_of(const cpu::PagingState& state) {
+    return state.efer << 32 | (state.cr4 & 0xffff'ffff);
+}
+
+bool would_find_the_same(const RecentWalks::Walk& walk,
+                         const cpu::PagingState& state,
+                         u64 page,
+                         Purpose purpose,
+                         u64 losses) {
+    if (walk.page != page || walk.root != state.cr3 || walk.rules != rules_of(state) ||
+        walk.losses != losses || walk.cpl != state.cpl || walk.purpose < purpose)
+        return false;
+    for (unsigned i = 0; i < walk.read; ++i)
+        if (load_slot(walk.slots[i]) != walk.entries[i])
+            return false;
+    return true;
 }
 
 /// Calls `copy(guest-physical, offset, count)` for each piece of a virtual range that lies in one
@@ -269,9 +303,38 @@ Status<CopyError> for_each_page(const Memory& memory,
 
 Result<GuestPhysical, PageFault>
 walk(const Memory& memory, const cpu::PagingState& state, GuestVirtual address, Purpose purpose) {
-    if (const auto found = walk_quickly(memory, state, address, purpose)) [[likely]]
+    RecentWalks::Walk walk;
+    if (const auto found = walk_quickly(memory, state, address, purpose, walk)) [[likely]]
         return *found;
     return Walker{memory, state, address, purpose}.run();
+}
+
+u8* reach(const Memory& memory,
+          const cpu::PagingState& state,
+          RecentWalks& recent,
+          GuestVirtual at,
+          Purpose purpose) {
+    const u64 losses = memory.losses(); // before the walk
+    const u64 page = at.raw() >> page_shift;
+    RecentWalks::Walk& walk = recent.place(at);
+    if (would_find_the_same(walk, state, page, purpose, losses)) [[likely]]
+        return walk.bytes + at.page_offset();
+    walk.page = ~u64{0};
+    const auto physical = walk_quickly(memory, state, at, purpose, walk);
+    if (!physical)
+        return nullptr;
+    u8* const bytes =
+        memory.reach(*physical, purpose == Purpose::write ? Access::read_write : Access::read);
+    if (bytes == nullptr)
+        return nullptr;
+    walk.page = page;
+    walk.root = state.cr3;
+    walk.rules = rules_of(state);
+    walk.losses = losses;
+    walk.cpl = state.cpl;
+    walk.purpose = purpose;
+    walk.bytes = bytes - at.page_offset();
+    return bytes;
 }
 
 Status<CopyError> copy_in(const Memory& memory,

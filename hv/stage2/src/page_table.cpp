@@ -35,6 +35,22 @@ inline u64* PageTable::slot(HostFrame table, u64 index) const {
     return linear_ != nullptr ? linear_ + (table.raw() * 512 + index) : &memory_.page(table)[index];
 }
 
+inline u64 PageTable::load(HostFrame table, u64 index) const {
+    return std::atomic_ref{*slot(table, index)}.load(std::memory_order_acquire);
+}
+
+/// The slot of one small page; nullptr where there is no table of those.
+u64* PageTable::small_slot(u64 guest) const {
+    HostFrame table = root_;
+    for (unsigned level = entry::levels; level > 1; --level) {
+        const u64 e = load(table, entry::index(guest, level));
+        if (!entry::is_present(e) || entry::is_leaf(e, level))
+            return nullptr;
+        table = HostFrame::of(HostPhysical{entry::address(e)});
+    }
+    return slot(table, entry::index(guest, 1));
+}
+
 PageTable::PageTable(Layout layout, TableMemory& memory, StoreObserver* observer)
     : layout_{layout}, memory_{memory}, observer_{observer} {}
 
@@ -84,35 +100,25 @@ PageTable::map(GuestPhysical guest, HostPhysical host, Bytes size, Access access
         return Failure{Error::out_of_range};
     if (!allows(access, Access::read))
         return Failure{Error::unsupported_rights};
-    if (size.raw() == page_size &&
-        map_page(guest.raw(), entry::leaf(layout_.format, host.raw(), 1, access, type)))
-        return Unit{};
+    if (size.raw() == page_size) {
+        if (u64* const small = small_slot(guest.raw());
+            small != nullptr && !entry::is_present(*small)) {
+            store(*small, entry::leaf(layout_.format, host.raw(), 1, access, type));
+            return Unit{};
+        }
+    }
     const Range range{guest.raw(), guest.raw() + size.raw()};
     if (!all_unmapped(root_, entry::levels, range))
         return Failure{Error::already_mapped};
     auto done = map_in(root_, entry::levels, range, host.raw(), access, type);
     if (!done) {
         // What was mapped consists of whole pages inside the range, so undoing it never splits.
+        losses_.fetch_add(1);
         clear_leaves(root_, entry::levels, range);
+        losses_.fetch_add(1);
         flush();
     }
     return done;
-}
-
-/// One page where its table is there and has nothing in its place; false, and nothing done, if not.
-bool PageTable::map_page(u64 guest, u64 leaf) {
-    HostFrame table = root_;
-    for (unsigned level = entry::levels; level > 1; --level) {
-        const u64 e = load(table, entry::index(guest, level));
-        if (!entry::is_present(e) || entry::is_leaf(e, level))
-            return false;
-        table = HostFrame::of(HostPhysical{entry::address(e)});
-    }
-    const u64 index = entry::index(guest, 1);
-    if (entry::is_present(load(table, index)))
-        return false;
-    store(table, index, leaf);
-    return true;
 }
 
 Status<Error> PageTable::map_in(
@@ -188,12 +194,18 @@ Result<HostFrame, Error> PageTable::split_down(u64 address) {
 Status<Error> PageTable::unmap_page(GuestPhysical guest, HostPhysical host) {
     const LockGuard guard{lock_};
     (void)RAVELIN_TRY(check(guest, Bytes{page_size}));
-    const auto found = translate(guest);
-    if (!found || found->address != host)
+    u64* small = small_slot(guest.raw());
+    if (small == nullptr) { // a hole, or in a large page
+        const auto found = translate(guest);
+        if (!found || found->address != host)
+            return Failure{Error::not_mapped};
+        small = slot(RAVELIN_TRY(split_down(guest.raw())), entry::index(guest.raw(), 1));
+    }
+    if (!entry::is_present(*small) || entry::address(*small) != host.raw())
         return Failure{Error::not_mapped};
-    const HostFrame table = RAVELIN_TRY(split_down(guest.raw()));
     losses_.fetch_add(1);
-    store(table, entry::index(guest.raw(), 1), 0);
+    store(*small, 0);
+    losses_.fetch_add(1);
     flush();
     return Unit{};
 }
@@ -234,14 +246,13 @@ std::optional<Translation> PageTable::translate(GuestPhysical guest) const {
 std::optional<HostPhysical> PageTable::find_ram(GuestPhysical guest, Access wanted) const {
     if (guest.raw() >= guest_limit)
         return std::nullopt;
-    u64* table = slot(root_, 0);
+    HostFrame table = root_;
     for (unsigned level = entry::levels;; --level) {
-        const u64 e = std::atomic_ref{table[entry::index(guest.raw(), level)]}.load(
-            std::memory_order_acquire);
+        const u64 e = load(table, entry::index(guest.raw(), level));
         if (!entry::is_present(e))
             return std::nullopt;
         if (!entry::is_leaf(e, level)) [[likely]] {
-            table = slot(HostFrame::of(HostPhysical{entry::address(e)}), 0);
+            table = HostFrame::of(HostPhysical{entry::address(e)});
             continue;
         }
         if (!allows(entry::access(layout_.format, e), wanted) ||
@@ -251,12 +262,8 @@ std::optional<HostPhysical> PageTable::find_ram(GuestPhysical guest, Access want
     }
 }
 
-u64 PageTable::load(HostFrame table, u64 index) const {
-    return std::atomic_ref{*slot(table, index)}.load(std::memory_order_acquire);
-}
-
-void PageTable::store(HostFrame table, u64 index, u64 value) {
-    std::atomic_ref{*slot(table, index)}.store(value, std::memory_order_release);
+void PageTable::store(u64& slot, u64 value) {
+    std::atomic_ref{slot}.store(value, std::memory_order_release);
     if (observer_ != nullptr)
         observer_->stored();
 }

@@ -177,5 +177,83 @@ TEST_F(WalkTest, DeviceMemoryAndRightsOfStageTwoAreRespected) {
     EXPECT_EQ(machine.memory.read(GuestPhysical{~u64{0}}, out).error(), MemoryError::not_mapped);
 }
 
+class RecentWalkTest : public WalkTest {
+  protected:
+    void SetUp() override {
+        WalkTest::SetUp();
+        EXPECT_TRUE(at(address, Purpose::write)); // sets the accessed and dirty bits
+    }
+    [[nodiscard]] u8* find(Purpose purpose) {
+        return reach(machine.memory, state, recent, GuestVirtual{address}, purpose);
+    }
+    [[nodiscard]] static HostFrame host(u64 page) {
+        return HostFrame::of(HostPhysical{test::GuestMachine::host_base + page});
+    }
+    [[nodiscard]] u8* byte_of(u64 page) { return machine.bytes(host(page)).data() + 0x123; }
+
+    RecentWalks recent;
+};
+
+TEST_F(RecentWalkTest, FindsWhatTheTablesSayNow) {
+    EXPECT_EQ(find(Purpose::write), byte_of(0x9000));
+    EXPECT_EQ(find(Purpose::read), byte_of(0x9000));
+    machine.put(leaf_slot, 0xa000 | full | accessed | dirty);
+    EXPECT_EQ(find(Purpose::read), byte_of(0xa000)) << "nobody flushes what the hypervisor keeps";
+    for (const u64 slot : {root, u64{0x2000}, u64{0x3000}, leaf_slot}) {
+        EXPECT_EQ(find(Purpose::write), byte_of(0xa000));
+        const u64 was = machine.get(slot);
+        machine.put(slot, was & ~present);
+        EXPECT_EQ(find(Purpose::read), nullptr) << slot;
+        machine.put(slot, was & ~writable);
+        EXPECT_EQ(find(Purpose::write), nullptr) << slot;
+        EXPECT_EQ(find(Purpose::read), byte_of(0xa000));
+        EXPECT_EQ(find(Purpose::write), nullptr) << "what was found for reading";
+        machine.put(slot, was);
+    }
+    machine.put(leaf_slot, 0xa000 | full | accessed);
+    EXPECT_EQ(find(Purpose::write), nullptr) << "the dirty bit is set by the slow walk";
+}
+
+TEST_F(RecentWalkTest, RegistersDecideToo) {
+    ASSERT_NE(find(Purpose::write), nullptr);
+    const cpu::PagingState before = state;
+    state.cr4 |= cr4_smap;
+    EXPECT_EQ(find(Purpose::read), nullptr);
+    state = before;
+    state.cpl = 3;
+    EXPECT_EQ(find(Purpose::read), nullptr);
+    state = before;
+    state.efer = efer_long;
+    EXPECT_EQ(find(Purpose::read), nullptr);
+    state = before;
+    state.cr3 = 0x8000;
+    EXPECT_EQ(find(Purpose::read), nullptr);
+    state = before;
+    EXPECT_EQ(find(Purpose::write), byte_of(0x9000));
+}
+
+TEST_F(RecentWalkTest, WhatStageTwoLostIsNotFound) {
+    ASSERT_NE(find(Purpose::write), nullptr);
+    ASSERT_TRUE(machine.table.unmap_page(GuestPhysical{0x9000}, host(0x9000).address()));
+    ASSERT_TRUE(machine.table.map(GuestPhysical{0x9000},
+                                  host(0x9000).address(),
+                                  Bytes{page_size},
+                                  Access::read,
+                                  stage2::MemoryType::write_back));
+    EXPECT_EQ(find(Purpose::write), nullptr);
+    EXPECT_EQ(find(Purpose::read), byte_of(0x9000));
+    ASSERT_TRUE(machine.table.unmap_page(GuestPhysical{0x9000}, host(0x9000).address()));
+    EXPECT_EQ(find(Purpose::read), nullptr);
+    ASSERT_TRUE(machine.table.map(GuestPhysical{0x9000},
+                                  host(0xb000).address(),
+                                  Bytes{page_size},
+                                  Access::all,
+                                  stage2::MemoryType::write_back));
+    EXPECT_EQ(find(Purpose::write), byte_of(0xb000));
+    // A page of its tables.
+    ASSERT_TRUE(machine.table.unmap_page(GuestPhysical{0x4000}, host(0x4000).address()));
+    EXPECT_EQ(find(Purpose::read), nullptr);
+}
+
 } // namespace
 } // namespace ravelin::hv::guest

@@ -214,5 +214,39 @@ TEST(ExtendedPages, TranslateToo) {
     EXPECT_FALSE(test::extended_walk(tables, table.root(), 4 * m + 4 * k));
 }
 
+/// Who reads losses() between two stores, and the table then, must not keep it for what comes
+/// after.
+TEST_F(PageTableTest, LossesGrowBeforeAndAfterWhatIsLost) {
+    struct Watch final : StoreObserver {
+        void stored() override { seen.push_back(table->losses()); }
+        const PageTable* table{};
+        std::vector<u64> seen;
+    } watch;
+    PageTable watched{Layout{}, tables, &watch};
+    watch.table = &watched;
+    ASSERT_TRUE(watched.initialise());
+    ASSERT_TRUE(watched.map(
+        GuestPhysical{0}, HostPhysical{0}, Bytes{4 * m}, Access::all, MemoryType::write_back));
+    const auto check = [&](const char* what, auto&& change) {
+        const u64 before = watched.losses();
+        watch.seen.clear();
+        ASSERT_TRUE(change()) << what;
+        ASSERT_FALSE(watch.seen.empty()) << what;
+        EXPECT_GT(watch.seen.back(), before) << what;
+        EXPECT_GT(watched.losses(), watch.seen.back()) << what;
+    };
+    check("unmap_page",
+          [&] { return watched.unmap_page(GuestPhysical{4 * k}, HostPhysical{4 * k}).is_ok(); });
+    // What is undone was there for a moment.
+    tables.allocations_left = 1;
+    check("map that fails", [&] {
+        return !watched.map(GuestPhysical{g - 4 * m},
+                            HostPhysical{g - 4 * m},
+                            Bytes{4 * m + 4 * k},
+                            Access::all,
+                            MemoryType::write_back);
+    });
+}
+
 } // namespace
 } // namespace ravelin::hv::stage2

@@ -43,7 +43,11 @@ struct ShownPages {
 /// Where the domain's event channels deliver to.
 class Delivery final : public events::Target {
   public:
-    void attach(domain::Domain& domain) { domain_ = &domain; }
+    /// `shared` is the page with the domain's shared_info.
+    void attach(domain::Domain& domain, std::span<u8, page_size> shared) {
+        domain_ = &domain;
+        shared_ = shared.data();
+    }
     [[nodiscard]] u64* pending_word(u32 index) override;
     [[nodiscard]] u64* mask_word(u32 index) override;
     [[nodiscard]] u64* selector(VcpuId vcpu) override;
@@ -54,6 +58,7 @@ class Delivery final : public events::Target {
   private:
     [[nodiscard]] u64* shared_word(usize offset);
     domain::Domain* domain_{};
+    u8* shared_{};
 };
 
 struct DomainState {

@@ -32,7 +32,7 @@ class Grace {
     SpinLock lock_;                      ///< of what follows
     u64 completed_{};                    ///< periods that are over
     bool running_{};                     ///< period completed_ + 1 is
-    std::array<u32, most_vcpus> seen_{}; ///< Vcpu::entries() when it began; odd: let go already
+    std::array<u32, most_vcpus> seen_{}; ///< each's entries() when it began; odd: let go already
 };
 
 } // namespace ravelin::hv::domain

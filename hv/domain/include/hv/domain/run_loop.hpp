@@ -38,8 +38,8 @@ struct ExitCounters {
 
 /// A vCPU's time on a physical CPU.
 struct Turn {
-    cpu::Tsc until;                   ///< it leaves then
-    const std::atomic<bool>& revoked; ///< or earlier, when this is set and the CPU interrupted
+    cpu::Tsc until;                    ///< it leaves then
+    const std::atomic<bool>& revoked;  ///< or earlier, when this is set and the CPU interrupted
     const std::atomic<bool>* others{}; ///< whether anybody waits for a CPU; nullptr: somebody may
 };
 
@@ -62,7 +62,8 @@ class RunLoop {
 
   private:
     [[nodiscard]] bool ready_to_enter();
-    [[nodiscard]] bool look_at_events();
+    [[nodiscard]] bool look_at_everything();
+    [[nodiscard]] bool look();
     [[nodiscard]] bool leave(Leave why);
     [[nodiscard]] bool is_awake();
     void act_on_start_up();
@@ -98,7 +99,7 @@ class RunLoop {
     const CpuidPolicy& policy_;
     const Turn* turn_{};
     Leave leave_{Leave::over};
-    cpu::Tsc armed_{}; ///< what the physical timer is set to; 0: unknown
+    cpu::Tsc armed_{};     ///< what the physical timer is set to; 0: unknown
     bool attention_{true}; ///< interrupts and timers may have changed in the last exit
     u8 task_priority_{};
     ExitCounters counters_;

@@ -94,7 +94,7 @@ class Vcpu final : public cpu::Attention {
     /// that makes an interrupt. Any CPU.
     void request_event_check() {
         event_check_.store(true, std::memory_order_release);
-        request_attention();
+        request(events);
     }
     [[nodiscard]] bool take_event_check() {
         return event_check_.load(std::memory_order_relaxed) &&
@@ -105,7 +105,7 @@ class Vcpu final : public cpu::Attention {
     [[nodiscard]] std::optional<cpu::Tsc> timer_deadline() const { return deadline_; }
     void set_timer_deadline(std::optional<cpu::Tsc> deadline) {
         deadline_ = deadline;
-        attention_.fetch_or(look, std::memory_order_relaxed);
+        attention_.fetch_or(timers, std::memory_order_relaxed);
     }
     /// When it stops polling; a sleep that ends otherwise forgets it.
     void set_poll_deadline(std::optional<cpu::Tsc> deadline) { poll_deadline_ = deadline; }
@@ -114,22 +114,23 @@ class Vcpu final : public cpu::Attention {
 
     /// Makes the run loop look at interrupts, timers, pause and stop before it enters the guest
     /// again: wakes a vCPU that sleeps, and gets one that runs out of its guest. Any CPU.
-    void request_attention() override {
-        // Sequentially consistent on both sides: either the sleeper sees this or we see it asleep.
-        if ((attention_.fetch_or(look) & look) == 0 && waker_ != nullptr)
-            waker_->wake();
-    }
+    void request_attention() override { request(look); }
     /// Makes the next entry drop cached translations; wakes nobody. Any CPU.
     void request_flush() { attention_.fetch_or(flush); }
     /// Whether a vCPU that sleeps has to be woken.
-    [[nodiscard]] bool must_look() const { return (attention_.load() & look) != 0; }
+    [[nodiscard]] bool must_look() const { return (attention_.load() & ~flush) != 0; }
     /// Whether anything stands between the run loop and the guest.
     [[nodiscard]] bool has_attention() const { return attention_.load() != 0; }
-    /// The run loop's: what it does next covers all that was asked for.
+    /// The run loop's: what it does next covers all that was asked for. A vCPU that its exit left
+    /// active needs no more than is named here; `look` is for everything.
     static constexpr u8 look = 1;
     static constexpr u8 flush = 2;
-    [[nodiscard]] u8 take_attention() {
-        return attention_.load(std::memory_order_relaxed) != 0 ? attention_.exchange(0) : u8{0};
+    static constexpr u8 timers = 4; ///< the guest ABI's deadline is another one
+    static constexpr u8 events = 8; ///< request_event_check()
+    static constexpr u8 everything = look | flush | timers | events;
+    [[nodiscard]] u8 asked() const { return attention_.load(std::memory_order_relaxed); }
+    [[nodiscard]] u8 take_attention(u8 what) {
+        return (asked() & what) != 0 ? attention_.fetch_and(static_cast<u8>(~what)) : u8{0};
     }
 
     [[nodiscard]] Activity activity() const { return activity_.load(std::memory_order_relaxed); }
@@ -200,15 +201,24 @@ class Vcpu final : public cpu::Attention {
     }
 
   private:
+    [[nodiscard]] u8*
+    reach(const cpu::PagingState& paging, GuestVirtual at, usize size, guest::Purpose why);
+    void request(u8 what) {
+        // Sequentially consistent on both sides: either the sleeper sees this or we see it asleep.
+        if ((attention_.fetch_or(what) & what) == 0 && waker_ != nullptr)
+            waker_->wake();
+    }
+
     Domain& domain_;
     VcpuId id_;
     cpu::VirtualCpu& cpu_;
     cpu::LocalApic& lapic_;
+    guest::RecentWalks recent_;
     cpu::GeneralRegisters registers_{};
     abi::VcpuState* abi_state_{};
     std::atomic<u16> upcall_{0};
     std::atomic<bool> event_check_{false};
-    std::atomic<u8> attention_{0}; ///< look, flush
+    std::atomic<u8> attention_{0}; ///< look, flush, timers, events
     std::atomic<bool> for_good_{false};
     std::atomic<bool> on_cpu_{false};
     std::atomic<u32> entries_{0};

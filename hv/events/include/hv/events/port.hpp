@@ -97,8 +97,8 @@ class PortTable {
     [[nodiscard]] Status<Error> occupy(u32 number, const Port& port);
 
     TableMemory* memory_{};
-    std::optional<HostFrame>
-        root_; ///< an entry: the frame's address, and below it how many ports of it are used
+    std::optional<HostFrame> root_;
+    u64* entries_{}; ///< root_'s: the frame's address, and below it how many ports of it are used
 };
 
 } // namespace ravelin::hv::events

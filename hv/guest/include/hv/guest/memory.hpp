@@ -8,7 +8,6 @@
 #include <base/types.hpp>
 #include <hv/stage2/page_table.hpp>
 
-#include <optional>
 #include <span>
 
 namespace ravelin::hv::guest {
@@ -40,10 +39,13 @@ class Memory {
     [[nodiscard]] Status<MemoryError> write(GuestPhysical to, std::span<const u8> source) const;
     /// Zeroes part of the guest's memory.
     [[nodiscard]] Status<MemoryError> clear(GuestPhysical to, Bytes size) const;
+    /// Where a byte lies if it is RAM with these rights, up to the end of its page; else nullptr.
+    /// For the duration of one exit (Grace).
+    [[nodiscard]] u8* reach(GuestPhysical at, Access wanted) const;
+    /// As long as it is the same, what was found after reading it still holds.
+    [[nodiscard]] u64 losses() const { return table_.losses(); }
     /// One aligned 64-bit load, atomic.
     [[nodiscard]] Result<u64, MemoryError> load(GuestPhysical from) const;
-    /// load() of an address that is aligned; nothing where that would fail.
-    [[nodiscard]] std::optional<u64> peek(GuestPhysical from) const;
     /// One aligned 64-bit compare-and-swap; true when it was done.
     [[nodiscard]] Result<bool, MemoryError>
     compare_exchange(GuestPhysical at, u64 expected, u64 desired) const;
@@ -56,6 +58,7 @@ class Memory {
 
   private:
     [[nodiscard]] Result<HostPhysical, MemoryError> locate(GuestPhysical at, Access wanted) const;
+    [[nodiscard]] Result<u8*, MemoryError> reach_or_say(GuestPhysical at, Access wanted) const;
 
     const stage2::PageTable& table_;
     FrameAccess& frames_;

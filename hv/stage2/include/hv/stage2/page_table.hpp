@@ -90,8 +90,8 @@ class PageTable {
     [[nodiscard]] std::optional<Translation> translate(GuestPhysical guest) const;
     /// translate() for what every hypercall does: the host address, if it is RAM with these rights.
     [[nodiscard]] std::optional<HostPhysical> find_ram(GuestPhysical guest, Access wanted) const;
-    /// Grows before a translation goes or loses rights: as long as it is the same, what was found
-    /// still holds.
+    /// Grows before a translation goes or loses rights, and again when it has: as long as it is the
+    /// same, what was found after reading it still holds.
     [[nodiscard]] u64 losses() const { return losses_.load(std::memory_order_acquire); }
 
     /// From now on map() and splits fail rather than take more tables than that: a guest that maps
@@ -120,9 +120,10 @@ class PageTable {
     void release_in(HostFrame table, unsigned level);
 
     [[nodiscard]] u64* slot(HostFrame table, u64 index) const;
-    [[nodiscard]] bool map_page(u64 guest, u64 leaf);
+    [[nodiscard]] u64* small_slot(u64 guest) const;
     [[nodiscard]] u64 load(HostFrame table, u64 index) const;
-    void store(HostFrame table, u64 index, u64 value);
+    void store(HostFrame table, u64 index, u64 value) { store(*slot(table, index), value); }
+    void store(u64& slot, u64 value);
     [[nodiscard]] Result<HostFrame, Error> new_table();
     void flush();
 

@@ -29,10 +29,9 @@ class VectorSet {
     }
     [[nodiscard]] std::optional<u8> highest() const;
     [[nodiscard]] bool is_empty() const {
-        u64 all = 0;
-        for (const auto& word : words_)
-            all |= word.load(std::memory_order_acquire);
-        return all == 0;
+        constexpr auto order = std::memory_order_acquire;
+        return (words_[0].load(order) | words_[1].load(order) | words_[2].load(order) |
+                words_[3].load(order)) == 0;
     }
     /// 32 of its bits, as the registers show them.
     [[nodiscard]] u32 word(unsigned index) const {
