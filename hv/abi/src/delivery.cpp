@@ -34,17 +34,15 @@ u64* Delivery::mask_word(u32 index) {
     return shared_word(offsetof(shared_info, evtchn_mask)) + index;
 }
 
-u64* Delivery::selector(VcpuId vcpu) {
-    vcpu_info* const info = info_of(*domain_, vcpu);
-    return info == nullptr ? nullptr : &info->evtchn_pending_sel;
-}
-
-void Delivery::notify(VcpuId id) {
+void Delivery::notify(VcpuId id, u64 selected) {
     domain::Vcpu* const vcpu = domain_->vcpu(id);
     vcpu_info* const info = info_of(*domain_, id);
-    // The guest reads and clears the flag at the same time: atomic operations, no other use.
-    if (vcpu != nullptr && info != nullptr &&
-        __atomic_exchange_n(&info->evtchn_upcall_pending, u8{1}, __ATOMIC_SEQ_CST) == 0)
+    if (vcpu == nullptr || info == nullptr)
+        return;
+    // The guest reads and clears both at the same time: atomic operations, no other use.
+    if (selected != 0)
+        __atomic_fetch_or(&info->evtchn_pending_sel, selected, __ATOMIC_SEQ_CST);
+    if (__atomic_exchange_n(&info->evtchn_upcall_pending, u8{1}, __ATOMIC_SEQ_CST) == 0)
         vcpu->request_event_check();
 }
 

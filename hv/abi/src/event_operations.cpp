@@ -199,8 +199,10 @@ Outcome close_port(Call& call) {
 Outcome send(Call& call) {
     const auto request = RAVELIN_TRY(call.read<evtchn_send>(1));
     const EventPort port{request.port};
-    const auto onward =
-        RAVELIN_TRY(convert(call.state.events.with([port](Channels& e) { return e.send(port); })));
+    const auto sent = call.state.events.with([port](Channels& e) { return e.send(port); });
+    if (!sent)
+        return Failure{to_errno(sent.error())};
+    const events::Onward& onward = sent.value();
     if (onward.consumer != nullptr)
         onward.consumer->notified(call.domain, port);
     if (!onward.peer)

@@ -7,6 +7,12 @@ RunLoop::RunLoop(Vcpu& vcpu, PhysicalCpu& physical, const CpuidPolicy& policy)
     : vcpu_{vcpu}, domain_{vcpu.domain()}, cpu_{vcpu.cpu()},
       registers_{vcpu.registers()}, physical_{physical}, policy_{policy} {}
 
+inline std::optional<Vector> RunLoop::pending_interrupt() const {
+    if (const auto upcall = vcpu_.pending_upcall())
+        return upcall;
+    return vcpu_.lapic().pending_vector();
+}
+
 Leave RunLoop::run(const Turn& turn) {
     turn_ = &turn;
     armed_ = {};
@@ -147,12 +153,6 @@ bool RunLoop::is_awake() {
         return false;
     }
     return false;
-}
-
-std::optional<Vector> RunLoop::pending_interrupt() const {
-    if (const auto upcall = vcpu_.pending_upcall())
-        return upcall;
-    return vcpu_.lapic().pending_vector();
 }
 
 void RunLoop::offer_interrupt() {

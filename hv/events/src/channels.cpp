@@ -237,11 +237,7 @@ void Channels::raise_two_level(u32 number, VcpuId vcpu) {
 
 /// The order is the guest's order of reading, reversed.
 void Channels::tell_two_level(u32 number, VcpuId vcpu) {
-    u64* const selector = target_->selector(vcpu);
-    if (selector == nullptr)
-        return;
-    __atomic_fetch_or(selector, bit_of(number / bits_per_word), __ATOMIC_SEQ_CST);
-    target_->notify(vcpu);
+    target_->notify(vcpu, bit_of(number / bits_per_word));
 }
 
 std::optional<Port> Channels::port(EventPort port) const {

@@ -101,7 +101,7 @@ void Fifo::raise(u32 number, Port& port, Target& target) {
     __atomic_store_n(control + first_head + port.priority, number, __ATOMIC_SEQ_CST);
     const u32 ready = 1u << port.priority;
     if ((set_bits(control, ready) & ready) == 0)
-        target.notify(VcpuId{port.vcpu});
+        target.notify(VcpuId{port.vcpu}, 0);
 }
 
 void Fifo::clear_pending(u32 number, Target& target) {

@@ -21,6 +21,13 @@ inline u64* PortTable::entry_of(u32 number) const {
     return entries_ + number / ports_per_page;
 }
 
+inline u64* PortTable::words_of(u64 entry, u32 number) const {
+    const HostFrame frame = frame_of(entry);
+    u64* const page =
+        linear_ != nullptr ? linear_ + frame.raw() * 512 : memory_->page(frame).data();
+    return page + number % ports_per_page * 2;
+}
+
 u32 PortTable::used_in_page(u32 number) const {
     const u64* entry = entry_of(number);
     return entry == nullptr ? 0 : static_cast<u32>(*entry & count_mask);
@@ -30,17 +37,15 @@ Port PortTable::get(u32 number) const {
     const u64* entry = entry_of(number);
     if (entry == nullptr || *entry == 0)
         return {};
-    const TablePage page = memory_->page(frame_of(*entry));
-    const usize at = number % ports_per_page * 2;
-    return std::bit_cast<Port>(Words{page[at], page[at + 1]});
+    const u64* const words = words_of(*entry, number);
+    return std::bit_cast<Port>(Words{words[0], words[1]});
 }
 
 void PortTable::set(u32 number, const Port& port) {
-    const TablePage page = memory_->page(frame_of(*entry_of(number)));
+    u64* const place = words_of(*entry_of(number), number);
     const auto words = std::bit_cast<Words>(port);
-    const usize at = number % ports_per_page * 2;
-    page[at] = words[0];
-    page[at + 1] = words[1];
+    place[0] = words[0];
+    place[1] = words[1];
 }
 
 void PortTable::free(u32 number) {

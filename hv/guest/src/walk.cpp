@@ -309,16 +309,12 @@ walk(const Memory& memory, const cpu::PagingState& state, GuestVirtual address, 
     return Walker{memory, state, address, purpose}.run();
 }
 
-u8* reach(const Memory& memory,
-          const cpu::PagingState& state,
-          RecentWalks& recent,
-          GuestVirtual at,
-          Purpose purpose) {
-    const u64 losses = memory.losses(); // before the walk
-    const u64 page = at.raw() >> page_shift;
-    RecentWalks::Walk& walk = recent.place(at);
-    if (would_find_the_same(walk, state, page, purpose, losses)) [[likely]]
-        return walk.bytes + at.page_offset();
+[[gnu::noinline]] static u8* walk_and_remember(const Memory& memory,
+                                               const cpu::PagingState& state,
+                                               RecentWalks::Walk& walk,
+                                               GuestVirtual at,
+                                               Purpose purpose,
+                                               u64 losses) {
     walk.page = ~u64{0};
     const auto physical = walk_quickly(memory, state, at, purpose, walk);
     if (!physical)
@@ -327,7 +323,7 @@ u8* reach(const Memory& memory,
         memory.reach(*physical, purpose == Purpose::write ? Access::read_write : Access::read);
     if (bytes == nullptr)
         return nullptr;
-    walk.page = page;
+    walk.page = at.raw() >> page_shift;
     walk.root = state.cr3;
     walk.rules = rules_of(state);
     walk.losses = losses;
@@ -335,6 +331,18 @@ u8* reach(const Memory& memory,
     walk.purpose = purpose;
     walk.bytes = bytes - at.page_offset();
     return bytes;
+}
+
+u8* reach(const Memory& memory,
+          const cpu::PagingState& state,
+          RecentWalks& recent,
+          GuestVirtual at,
+          Purpose purpose) {
+    const u64 losses = memory.losses(); // before the walk
+    RecentWalks::Walk& walk = recent.place(at);
+    if (would_find_the_same(walk, state, at.raw() >> page_shift, purpose, losses)) [[likely]]
+        return walk.bytes + at.page_offset();
+    return walk_and_remember(memory, state, walk, at, purpose, losses);
 }
 
 Status<CopyError> copy_in(const Memory& memory,

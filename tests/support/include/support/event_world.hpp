@@ -52,8 +52,10 @@ class EventDomain final : public events::Target {
 
     u64* pending_word(u32 index) override { return &pending.at(index); }
     u64* mask_word(u32 index) override { return &mask.at(index); }
-    u64* selector(VcpuId vcpu) override { return &selectors.at(vcpu.raw()); }
-    void notify(VcpuId vcpu) override { notified.at(vcpu.raw()).fetch_add(1); }
+    void notify(VcpuId vcpu, u64 selected) override {
+        __atomic_fetch_or(&selectors.at(vcpu.raw()), selected, __ATOMIC_SEQ_CST);
+        notified.at(vcpu.raw()).fetch_add(1);
+    }
     std::span<u8, page_size> bytes(HostFrame frame) override {
         // SAFETY: bytes may alias any word.
         return std::span<u8, page_size>{reinterpret_cast<u8*>(ram.at(frame.raw()).data()),

@@ -325,6 +325,47 @@ TEST_F(RunLoopTest, EventsAreDeliveredWhenAskedFor) {
     EXPECT_EQ(abi.deliveries, 1);
 }
 
+TEST_F(RunLoopTest, AnEventBetweenTwoEntriesComesWithTheSecond) {
+    abi.upcall = 0xf3;
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        vcpu.request_event_check(); // as a hypercall that sends to itself does
+        return cpu::HypercallExit{};
+    });
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        EXPECT_EQ(backend.entered_with.back(), 0xf3);
+        vcpu.request_event_check();
+        domain.pause(); // nobody else's wish is lost behind an event
+        return cpu::HypercallExit{};
+    });
+    EXPECT_EQ(loop.run({cpu::Tsc{until}, revoked}), Leave::blocked);
+    EXPECT_EQ(abi.deliveries, 1);
+    EXPECT_EQ(backend.entered_with.size(), 2u);
+    domain.unpause();
+    (void)run();
+    EXPECT_EQ(abi.deliveries, 2);
+    EXPECT_EQ(backend.entered_with[2], 0xf3);
+}
+
+TEST_F(RunLoopTest, ADeadlineSetBetweenTwoEntriesIsArmedOrFiresAtOnce) {
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        vcpu.set_timer_deadline(cpu::Tsc{3000});
+        return cpu::HypercallExit{};
+    });
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        EXPECT_EQ(physical.armed, cpu::Tsc{3000});
+        vcpu.set_timer_deadline(std::nullopt);
+        return cpu::HypercallExit{};
+    });
+    backend.script.push_back([this](cpu::GeneralRegisters&) {
+        EXPECT_EQ(physical.armed, cpu::Tsc{until});
+        vcpu.set_timer_deadline(cpu::Tsc{500}); // it is 1000
+        return cpu::HypercallExit{};
+    });
+    (void)run();
+    EXPECT_EQ(abi.expired, 1);
+    EXPECT_EQ(backend.entered_with[3], 0xf3);
+}
+
 TEST_F(RunLoopTest, ExtendedControlRegisterRules) {
     const auto attempt = [this](u64 value, u32 index = 0) {
         backend.script.push_back([=](cpu::GeneralRegisters& r) {

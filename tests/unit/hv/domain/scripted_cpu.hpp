@@ -163,13 +163,18 @@ class RecordingAbi final : public domain::GuestAbi {
         ++expired;
         vcpu.raise_upcall(Vector{0xf3});
     }
-    void deliver_events(domain::Vcpu&) override { ++deliveries; }
+    void deliver_events(domain::Vcpu& vcpu) override {
+        ++deliveries;
+        if (upcall != 0)
+            vcpu.set_upcall(Vector{upcall});
+    }
     void turn_begins(domain::Vcpu&) override { ++turns; }
 
     std::vector<domain::HypercallArguments> calls;
     i64 answer = 0;
     int expired = 0;
     int deliveries = 0;
+    u8 upcall = 0; ///< what deliver_events() makes of events
     int turns = 0;
 };
 

@@ -50,8 +50,7 @@ class Delivery final : public events::Target {
     }
     [[nodiscard]] u64* pending_word(u32 index) override;
     [[nodiscard]] u64* mask_word(u32 index) override;
-    [[nodiscard]] u64* selector(VcpuId vcpu) override;
-    void notify(VcpuId vcpu) override;
+    void notify(VcpuId vcpu, u64 selected) override;
     void raised() override;
     [[nodiscard]] std::span<u8, page_size> bytes(HostFrame frame) override;
 

@@ -51,7 +51,10 @@ class PortTable {
   public:
     static constexpr u32 most_ports = 1u << 17; ///< the FIFO ABI's
     constexpr PortTable() = default;
-    void initialise(TableMemory& memory) { memory_ = &memory; }
+    void initialise(TableMemory& memory) {
+        memory_ = &memory;
+        linear_ = memory.linear();
+    }
 
     /// A free port where nothing was taken.
     [[nodiscard]] Port get(u32 number) const;
@@ -93,10 +96,12 @@ class PortTable {
     static_assert(pages == TablePage::extent);
 
     [[nodiscard]] u64* entry_of(u32 number) const;
+    [[nodiscard]] u64* words_of(u64 entry, u32 number) const;
     [[nodiscard]] u32 used_in_page(u32 number) const;
     [[nodiscard]] Status<Error> occupy(u32 number, const Port& port);
 
     TableMemory* memory_{};
+    u64* linear_{}; ///< TableMemory::linear()
     std::optional<HostFrame> root_;
     u64* entries_{}; ///< root_'s: the frame's address, and below it how many ports of it are used
 };

@@ -23,10 +23,9 @@ class Target {
     /// 2-level: word `index`, below 64, of shared_info's pending bits or of its mask.
     [[nodiscard]] virtual u64* pending_word(u32 index) = 0;
     [[nodiscard]] virtual u64* mask_word(u32 index) = 0;
-    /// 2-level: vcpu_info's selector of words; nullptr when the vCPU shows none.
-    [[nodiscard]] virtual u64* selector(VcpuId vcpu) = 0;
-    /// Sets vcpu_info's upcall flag, and has the vCPU look when it was clear.
-    virtual void notify(VcpuId vcpu) = 0;
+    /// Sets these bits of vcpu_info's selector of words (2-level; 0 else) and then its upcall flag,
+    /// and has the vCPU look when that was clear. Nothing when the vCPU shows no vcpu_info.
+    virtual void notify(VcpuId vcpu, u64 selected) = 0;
     /// A port was raised, masked or not.
     virtual void raised() {}
     /// FIFO: a page of event words or with a control block.
