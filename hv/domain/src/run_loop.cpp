@@ -13,6 +13,24 @@ inline std::optional<Vector> RunLoop::pending_interrupt() const {
     return vcpu_.lapic().pending_vector();
 }
 
+inline bool RunLoop::ready_to_enter() {
+    // CR8 is the one piece of interrupt state a guest changes without an exit.
+    if (const u8 now = cpu_.task_priority(); now != task_priority_) [[unlikely]] {
+        task_priority_ = now;
+        vcpu_.lapic().set_task_priority(now);
+        attention_ = true;
+    }
+    for (;;) {
+        if ((attention_ || vcpu_.has_attention()) && !look())
+            return false;
+        // Whoever asks for attention from here on sees a vCPU in its guest and interrupts it.
+        vcpu_.entering_guest();
+        if (!vcpu_.has_attention()) [[likely]]
+            return true;
+        vcpu_.left_guest();
+    }
+}
+
 Leave RunLoop::run(const Turn& turn) {
     turn_ = &turn;
     armed_ = {};
@@ -37,24 +55,6 @@ bool RunLoop::leave(Leave why) {
 
 void RunLoop::fail(const char* what, u64 detail) {
     domain_.stop(StopReport{StopReason::fault, what, cpu_.rip(), detail});
-}
-
-bool RunLoop::ready_to_enter() {
-    for (;;) {
-        // CR8 is the one piece of interrupt state a guest changes without an exit.
-        if (const u8 now = cpu_.task_priority(); now != task_priority_) [[unlikely]] {
-            task_priority_ = now;
-            vcpu_.lapic().set_task_priority(now);
-            attention_ = true;
-        }
-        // Whoever asks for attention from here on sees a vCPU in its guest and interrupts it.
-        vcpu_.entering_guest();
-        if (!attention_ && !vcpu_.has_attention())
-            return true;
-        vcpu_.left_guest();
-        if (!look())
-            return false;
-    }
 }
 
 /// What was asked for and no more, if that is one thing: the others are as they were at the entry.
@@ -163,18 +163,22 @@ void RunLoop::offer_interrupt() {
     const auto vector = pending_interrupt();
     if (!vector)
         return;
-    if (!cpu_.can_take_interrupt()) {
-        cpu_.request_interrupt_window(cpu::InterruptWindow::wanted);
-        return;
-    }
-    cpu_.request_interrupt_window(cpu::InterruptWindow::not_wanted);
+    if (!cpu_.can_take_interrupt())
+        return request_window(cpu::InterruptWindow::wanted);
+    if (window_ == cpu::InterruptWindow::wanted)
+        request_window(cpu::InterruptWindow::not_wanted);
     cpu_.inject_interrupt(*vector);
     if (vcpu_.pending_upcall())
         vcpu_.clear_upcall();
     else
         vcpu_.lapic().accept(*vector);
     if (pending_interrupt())
-        cpu_.request_interrupt_window(cpu::InterruptWindow::wanted);
+        request_window(cpu::InterruptWindow::wanted);
+}
+
+void RunLoop::request_window(cpu::InterruptWindow window) {
+    window_ = window;
+    cpu_.request_interrupt_window(window);
 }
 
 /// Lets the timers act whose time has come; when the next one's comes.
@@ -200,7 +204,7 @@ void RunLoop::arm_timer(std::optional<cpu::Tsc> own, cpu::Tsc now) {
     physical_.set_timer(next);
 }
 
-void RunLoop::handle(const cpu::Exit& exit) {
+inline void RunLoop::handle(const cpu::Exit& exit) {
     // These ask for attention themselves if what they reach changes events or timers.
     if (std::holds_alternative<cpu::HypercallExit>(exit))
         return handle_hypercall();

@@ -215,8 +215,10 @@ cpu::Exit VirtualCpu::run(cpu::GeneralRegisters& registers) {
     control.vmcb_clean = all_clean;
     ++counters_.world_switches;
     control.tlb_control = TlbControl::nothing;
-    control.eventinj = event_to_redeliver(control.exitintinfo);
-    line_.settle(control);
+    control.eventinj =
+        Event::Valid::get(control.exitintinfo) ? event_to_redeliver(control.exitintinfo) : 0;
+    if (line_.is_on_its_way())
+        line_.settle(control);
     const cpu::Exit exit = decode_exit(control);
     if (std::holds_alternative<cpu::InterruptWindowExit>(exit))
         request_interrupt_window(cpu::InterruptWindow::not_wanted);

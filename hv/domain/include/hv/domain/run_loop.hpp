@@ -68,6 +68,7 @@ class RunLoop {
     [[nodiscard]] bool is_awake();
     void act_on_start_up();
     void offer_interrupt();
+    void request_window(cpu::InterruptWindow window);
     [[nodiscard]] std::optional<Vector> pending_interrupt() const;
     [[nodiscard]] std::optional<cpu::Tsc> expire_timers(cpu::Tsc now);
     void arm_timer(std::optional<cpu::Tsc> own, cpu::Tsc now);
@@ -102,6 +103,7 @@ class RunLoop {
     cpu::Tsc armed_{};     ///< what the physical timer is set to; 0: unknown
     bool attention_{true}; ///< interrupts and timers may have changed in the last exit
     u8 task_priority_{};
+    cpu::InterruptWindow window_{}; ///< as last requested; it may be spent already
     ExitCounters counters_;
 };
 
