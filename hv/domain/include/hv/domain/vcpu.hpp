@@ -129,7 +129,7 @@ class Vcpu final : public cpu::Attention {
     static constexpr u8 events = 8; ///< request_event_check()
     static constexpr u8 everything = look | flush | timers | events;
     [[nodiscard]] u8 asked() const { return attention_.load(std::memory_order_relaxed); }
-    [[nodiscard]] u8 take_attention(u8 what) {
+    [[nodiscard]] u8 take_attention(u8 what = everything) {
         return (asked() & what) != 0 ? attention_.fetch_and(static_cast<u8>(~what)) : u8{0};
     }
 
