@@ -35,10 +35,10 @@ SpinLock console_lock;
 std::atomic<bool> seized{false};
 
 void put_port(char c) {
-    // A port that never empties must not hang the machine: it is waited for once, up to 0.2 s at
+    // A port that never empties must not hang the machine: it is waited for once, up to 5 s at
     // 1 us an access, and afterwards only looked at until it empties again. A slow reader of an
     // emulated port loses nothing.
-    constexpr int patience = 200'000;
+    constexpr int patience = 5'000'000;
     const auto empty = [] { return (in8(line_status) & holding_empty) != 0; };
     int tries = state.port_stuck ? 1 : patience;
     while (!empty())

@@ -31,7 +31,7 @@ void VirtualLocalApic::initialise(ApicId id, BootRole role, ApicBus& bus) {
     id_ = id;
     bus_ = &bus;
     if (role == BootRole::boot_processor)
-        base_ |= ApicBase::BootProcessor::mask;
+        base_ = base_ | ApicBase::BootProcessor::mask;
 }
 
 u8 VirtualLocalApic::processor_priority() const {

@@ -55,9 +55,7 @@ TEST_P(LifeTest, ThreeHundredCyclesAndThirtyTwoAtOnceLeaveEveryFrameFree) {
     machine.wait_for_power_off(30s);
 }
 
-INSTANTIATE_TEST_SUITE_P(OneProcessor, LifeTest, testing::Values(1u));
-// Nightly: one run of five ends with another number of free frames (docs/CAVEATS.md).
-INSTANTIATE_TEST_SUITE_P(TwoProcessors, LifeTest, testing::Values(2u));
+INSTANTIATE_TEST_SUITE_P(Processors, LifeTest, testing::Values(1u, 2u));
 
 /// 32 guests beside domain 0 on a machine of 4 GiB: four of stock Linux with a disk, at work, and
 /// 28 small ones.

@@ -60,23 +60,34 @@ class LocalApic {
 
     /// Records an INIT or start-up IPI and tells the listener. Any CPU.
     void record(const StartUp& event) {
-        if (event.kind == StartUp::Kind::init)
+        if (event.kind == StartUp::Kind::init) {
             start_up_.store(init_event, std::memory_order_release);
-        else
-            start_up_.fetch_or(start_up_event | event.page.raw(), std::memory_order_release);
+        } else {
+            // Of two that nobody acted on the first counts.
+            u32 events = start_up_.load(std::memory_order_relaxed);
+            while ((events & start_up_event) == 0 &&
+                   !start_up_.compare_exchange_weak(events,
+                                                    events | start_up_event | event.page.raw(),
+                                                    std::memory_order_release,
+                                                    std::memory_order_relaxed))
+                ;
+        }
         notify();
     }
     /// The oldest INIT or start-up IPI that nobody acted on; INIT comes before a later start-up.
     [[nodiscard]] std::optional<StartUp> take_start_up() {
-        const u32 events = start_up_.load(std::memory_order_acquire);
-        if ((events & init_event) != 0) {
-            start_up_.fetch_and(~init_event, std::memory_order_relaxed);
-            return StartUp{StartUp::Kind::init, Vector{}};
+        u32 events = start_up_.load(std::memory_order_acquire);
+        for (;;) {
+            const bool init = (events & init_event) != 0;
+            if (!init && (events & start_up_event) == 0)
+                return std::nullopt;
+            // An INIT that comes meanwhile is not lost.
+            if (!start_up_.compare_exchange_weak(
+                    events, init ? events & ~init_event : 0, std::memory_order_acquire))
+                continue;
+            return init ? StartUp{StartUp::Kind::init, Vector{}}
+                        : StartUp{StartUp::Kind::start_up, Vector{static_cast<u8>(events)}};
         }
-        if ((events & start_up_event) == 0)
-            return std::nullopt;
-        start_up_.store(0, std::memory_order_relaxed);
-        return StartUp{StartUp::Kind::start_up, Vector{static_cast<u8>(events)}};
     }
     /// What INIT does to it: everything but its identity and mode returns to reset values.
     virtual void reset() = 0;

@@ -44,6 +44,18 @@ class VectorSet {
     std::array<std::atomic<u64>, 4> words_{};
 };
 
+/// A register that its own CPU writes and senders on other CPUs read: a plain value, never torn.
+/// What a sender sees while the guest changes it is the old value or the new one, as on a bus.
+template <typename T> class SharedRegister {
+  public:
+    constexpr explicit SharedRegister(T value) : value_{value} {}
+    operator T() const { return value_.load(std::memory_order_relaxed); }
+    void operator=(T value) { value_.store(value, std::memory_order_relaxed); }
+
+  private:
+    std::atomic<T> value_;
+};
+
 using cpu::StartUp;
 
 enum class BootRole : u8 { boot_processor, application_processor };
@@ -102,15 +114,15 @@ class VirtualLocalApic final : public cpu::LocalApic {
 
     ApicId id_{};
     ApicBus* bus_{};
-    u64 base_{ApicBase::address | ApicBase::Enable::mask};
+    SharedRegister<u64> base_{ApicBase::address | ApicBase::Enable::mask};
     VectorSet requested_{};
     VectorSet in_service_{};
     std::atomic<u32> errors_{0}; ///< since the guest last wrote the error status
     u32 error_status_{};
     u8 task_priority_{};
     u32 spurious_{Spurious::reset};
-    u32 logical_destination_{};
-    u32 destination_format_{~u32{0}};
+    SharedRegister<u32> logical_destination_{0};
+    SharedRegister<u32> destination_format_{~u32{0}};
     u32 command_{};
     u32 command_high_{};
     std::array<u32, Lvt::count> lvt_{
