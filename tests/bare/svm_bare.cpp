@@ -156,6 +156,7 @@ template <typename T> struct Room {
 
 Frames frames;
 Room<domain::Domain> domain_room;
+Room<domain::Vcpu> vcpu_room;
 Machine machine;
 NoApic apic;
 ThreeHypercalls abi;
@@ -193,7 +194,7 @@ extern "C" void bare_main(u64 information) {
     ensure(virtual_cpu.initialise(host, frames, guest.stage2().root()).is_ok(), "vcpu");
     domain::LocalApicPage page{machine};
     ensure(add_basic_devices(guest.io_bus(), page, timer, power).is_ok(), "bus");
-    domain::Vcpu vcpu{guest, VcpuId{0}, virtual_cpu, apic};
+    domain::Vcpu& vcpu = vcpu_room.make(guest, VcpuId{0}, virtual_cpu, apic);
     const domain::CpuidPolicy policy{machine};
     const u64 module = value_at<u32>(value_at<u32>(information + 24));
     virtual_cpu.reset_to_flat_protected_mode(load_guest(module, guest));

@@ -9,7 +9,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 image() { # image FOLDER: builds a copy of the sources there; prints the hash of the image
     mkdir -p "$1/source"
-    cp -r "$source_dir"/{CMakeLists.txt,cmake,lib,iommu,hv} "$1/source/"
+    cp -r "$source_dir"/{CMakeLists.txt,cmake,lib,iommu,tboot-glue,hv} "$1/source/"
     # No compiler cache: it would hand the first build's objects to the second.
     CCACHE_DISABLE=1 "$cmake" -S "$1/source" -B "$1/source/build/hv" -G Ninja -DCMAKE_CXX_COMPILER=g++ -DRAVELIN_HOSTED=OFF >"$1/log" 2>&1 &&
         CCACHE_DISABLE=1 "$cmake" --build "$1/source/build/hv" --target ravelin-hypervisor >>"$1/log" 2>&1 ||

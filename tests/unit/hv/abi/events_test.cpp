@@ -245,10 +245,10 @@ TEST_F(Events, poll_sleeps_until_a_masked_port_is_raised) {
     EXPECT_EQ(world.call_with(__HYPERVISOR_sched_op, SCHEDOP_poll, request), -XEN_EINVAL);
     request.nr_ports = 1;
     (void)world.vcpu.take_rest();
-    (void)world.vcpu.take_attention();
+    (void)world.vcpu.take_attention(domain::Vcpu::everything);
     EXPECT_EQ(world.call_with(__HYPERVISOR_sched_op, SCHEDOP_poll, request), 0);
     EXPECT_EQ(world.vcpu.take_rest(), domain::Rest::block);
-    (void)world.vcpu.take_attention();
+    (void)world.vcpu.take_attention(domain::Vcpu::everything);
     EXPECT_EQ(send(port), 0);
     EXPECT_TRUE(world.vcpu.must_look());
     // What is pending already does not sleep.
