@@ -4,13 +4,13 @@
 // words, and nothing goes on as if it had been.
 #include "account.hpp"
 #include "dma.hpp"
-#include "domains.hpp"
+#include "domains/domains.hpp"
+#include "domains/run.hpp"
 #include "firmware_tables.hpp"
 #include "measured.hpp"
 #include "memory.hpp"
 #include "processors.hpp"
 #include "refuse.hpp"
-#include "run.hpp"
 #include "tpm.hpp"
 
 #include <hv/boot/decode.hpp>

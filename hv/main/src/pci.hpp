@@ -3,7 +3,7 @@
 // their interrupts in its APIC.
 #pragma once
 
-#include "domains.hpp"
+#include "domains/domains.hpp"
 
 #include <hv/builder/plan.hpp>
 #include <hv/vlapic/bus.hpp>

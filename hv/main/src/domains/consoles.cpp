@@ -2,9 +2,9 @@
 // The pages and ports of guests' consoles and stores, and COM1 at their other end. A console's
 // frame is the guest's own memory, pinned: the guest may hide it from itself, but cannot give it up
 // while the hypervisor writes there.
+#include "domains/storage.hpp"
+#include "domains/vm.hpp"
 #include "memory.hpp"
-#include "storage.hpp"
-#include "vm.hpp"
 
 #include <hv/builder/plan.hpp>
 #include <hv/machine/console.hpp>

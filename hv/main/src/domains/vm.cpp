@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // hv/life over the table of domains.
-#include "vm.hpp"
+#include "domains/vm.hpp"
 
+#include "domains/run.hpp"
+#include "domains/storage.hpp"
 #include "lazy.hpp"
 #include "memory.hpp"
-#include "run.hpp"
-#include "storage.hpp"
 #include "tpm.hpp"
 
 #include <hv/builder/build.hpp>

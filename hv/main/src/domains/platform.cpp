@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine's face to the rooms above.
-#include "platform.hpp"
+#include "domains/platform.hpp"
 
 #include "dma.hpp"
-#include "domains.hpp"
-#include "run.hpp"
-#include "storage.hpp"
-#include "vm.hpp"
+#include "domains/domains.hpp"
+#include "domains/run.hpp"
+#include "domains/storage.hpp"
+#include "domains/vm.hpp"
 
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making and taking down domains. Lock order: the table's is the outermost; the frame allocator's
 // comes inside.
-#include "domains.hpp"
+#include "domains/domains.hpp"
 
 #include "account.hpp"
 #include "dma.hpp"
+#include "domains/platform.hpp"
+#include "domains/run.hpp"
+#include "domains/storage.hpp"
+#include "domains/vm.hpp"
 #include "lazy.hpp"
 #include "memory.hpp"
 #include "pci.hpp"
-#include "platform.hpp"
-#include "run.hpp"
-#include "storage.hpp"
-#include "vm.hpp"
 
 #include <hv/builder/build.hpp>
 #include <hv/domain/basic_devices.hpp>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPU's loop and the end of domains.
-#include "run.hpp"
+#include "domains/run.hpp"
 
 #include "account.hpp"
 #include "dma.hpp"
-#include "domains.hpp"
+#include "domains/domains.hpp"
+#include "domains/platform.hpp"
+#include "domains/storage.hpp"
+#include "domains/vm.hpp"
 #include "memory.hpp"
-#include "platform.hpp"
-#include "storage.hpp"
-#include "vm.hpp"
 
 #include <hv/machine/console.hpp>
 #include <hv/machine/instructions.hpp>
@@ -210,7 +210,8 @@ void put_back(CpuId cpu, VcpuStorage& vcpu, domain::Leave why) {
         }
         state.running = next.vcpu;
         next.vcpu->cpu.set_host(state.host);
-        const domain::Leave why = next.vcpu->loop.run({cpu::Tsc{next.until}, state.revoked, &others_wait});
+        const domain::Leave why =
+            next.vcpu->loop.run({cpu::Tsc{next.until}, state.revoked, &others_wait});
         state.running = nullptr;
         put_back(cpu, *next.vcpu, why);
     }

@@ -2,7 +2,7 @@
 // Domains made at run time on this machine, and the consoles of all domains.
 #pragma once
 
-#include "domains.hpp"
+#include "domains/domains.hpp"
 
 #include <hv/abi/xen_abi.hpp>
 
