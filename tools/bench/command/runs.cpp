@@ -76,12 +76,14 @@ fs::path write_ramdisk(const fs::path& directory, const fs::path& build) {
 }
 
 constexpr const char* small_toml = "name = \"small\"\nmemory = 16\nvcpus = 1\n"
-                                   "kernel = \"/bench/small.kernel\"\nlabel = \"bench\"\n";
+                                   "kernel = \"/bench/small.kernel\"\nlabel = \"bench\"\n"
+                                   "on_poweroff = \"preserve\"\n"; // until it was looked at
 constexpr const char* linux_toml =
     "name = \"linux\"\nmemory = 192\nvcpus = 1\nkernel = \"/bench/linux.kernel\"\n"
     "ramdisk = \"/bench/linux.ramdisk\"\n"
     "extra = \"console=hvc0 quiet norandmaps peer=10.9.0.254\"\n"
-    "disk = [\"/dev/ram0,raw,xvda,rw\"]\nvif = [\"\"]\nlabel = \"bench\"\n";
+    "disk = [\"/dev/ram0,raw,xvda,rw\"]\nvif = [\"\"]\nlabel = \"bench\"\n"
+    "on_poweroff = \"preserve\"\n";
 
 /// Domain 0's ramdisk: the back ends, the toolstack, and the guests' files in /bench.
 fs::path write_domain0_ramdisk(const fs::path& directory, const fs::path& build) {
