@@ -312,17 +312,21 @@ static_assert(static_cast<i64>(Errno::not_permitted) == XEN_EPERM &&
 /// whole line.
 struct Index {
     u8 entry[hypercall_numbers][sub_operations];
-    bool takes_any[hypercall_numbers];
+    u32 sub_operation_bits[hypercall_numbers]; ///< of the first argument; none for any
 };
 consteval Index make_index() {
     Index index{};
     for (auto& line : index.entry)
         for (u8& cell : line)
             cell = no_entry;
+    for (u32& bits : index.sub_operation_bits)
+        bits = ~u32{0};
+    // memory_op carries where to go on above its number. [xen/memory.h, MEMOP_EXTENT_SHIFT]
+    index.sub_operation_bits[__HYPERVISOR_memory_op] = memory_operation_mask;
     for (usize i = 0; i < std::size(entries); ++i) {
         const Row& row = entries[i].row;
         if (row.sub_operation == any_sub_operation) {
-            index.takes_any[row.number] = true;
+            index.sub_operation_bits[row.number] = 0;
             for (u8& cell : index.entry[row.number])
                 cell = static_cast<u8>(i);
         } else {
@@ -343,12 +347,8 @@ Outcome dispatch(Call& call, u64 number) {
     if (number >= hypercall_numbers)
         return Failure{Errno::not_implemented};
     // Sub-operations are unsigned int in every prototype: the upper half is the caller's garbage.
-    u32 sub_operation = static_cast<u32>(call.arguments[0]);
-    if (entry_index.takes_any[number])
-        sub_operation = 0;
-    // memory_op carries where to go on above its number. [xen/memory.h, MEMOP_EXTENT_SHIFT]
-    if (number == __HYPERVISOR_memory_op)
-        sub_operation &= memory_operation_mask;
+    const u32 sub_operation =
+        static_cast<u32>(call.arguments[0]) & entry_index.sub_operation_bits[number];
     if (sub_operation >= sub_operations)
         return Failure{Errno::not_implemented};
     const u8 found = entry_index.entry[number][sub_operation];

@@ -176,7 +176,7 @@ class Vcpu final : public cpu::Attention {
     /// instruction and RAX as it was. For the parts of a long one; the guest takes interrupts in
     /// between.
     void repeat_hypercall() { repeat_ = true; }
-    [[nodiscard]] bool take_repeat() { return std::exchange(repeat_, false); }
+    [[nodiscard]] bool take_repeat() { return repeat_ && std::exchange(repeat_, false); }
 
     /// Copies in from the guest's virtual address space, with the rights its current privilege has.
     /// Copy once, decode the copy.
