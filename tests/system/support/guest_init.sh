@@ -28,6 +28,7 @@ disk_pass() { # disk_pass DISK PASS: writes a MiB that no other pass writes, and
 load() { # load DISK: I/O and memory until /tmp/stop is there; passes and failures are counted in files
     rm -f /tmp/stop
     echo 0 >/tmp/failures
+    echo 0 >/tmp/passes
     pass=0
     while [ ! -e /tmp/stop ]; do
         pass=$((pass + 1))
