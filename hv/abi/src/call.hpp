@@ -126,6 +126,8 @@ enum class EndOfPorts : u8 {
 [[nodiscard]] bool close_ports(XenAbi& abi, domain::Domain& domain, EndOfPorts end);
 /// The hypervisor writes there no more.
 void unshare(XenAbi& abi, std::optional<SharedPlace>& place);
+/// Makes `place`, which is shared already, where the vCPU's events and time are shown.
+void set_info(const domain::Domain& domain, VcpuState& vcpu, const SharedPlace& place);
 /// Guest frames from here on do not exist: 48 bits of address.
 constexpr u64 frame_limit = u64{1} << 36;
 /// The operation's number in memory_op's first argument; above it, where to go on.

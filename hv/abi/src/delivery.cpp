@@ -11,14 +11,18 @@ static_assert(offsetof(shared_info, evtchn_mask) % sizeof(u64) == 0);
 
 vcpu_info* info_of(const domain::Domain& domain, VcpuId id) {
     const auto& vcpus = domain.abi_state()->vcpus;
-    if (id.raw() >= vcpus.size() || !vcpus[id.raw()].info)
-        return nullptr;
-    const SharedPlace& place = *vcpus[id.raw()].info;
-    // SAFETY: share() checked that the structure lies in one frame of the domain's RAM, aligned.
-    return reinterpret_cast<vcpu_info*>(domain.memory().bytes(place.frame).data() + place.offset);
+    return id.raw() < vcpus.size() ? vcpus[id.raw()].info_at : nullptr;
 }
 
 } // namespace
+
+void set_info(const domain::Domain& domain, VcpuState& vcpu, const SharedPlace& place) {
+    vcpu.info = place;
+    // SAFETY: share() checked that the structure lies in one frame of the domain's RAM, aligned;
+    // the frame stays mapped until let_go() forgets it.
+    vcpu.info_at =
+        reinterpret_cast<vcpu_info*>(domain.memory().bytes(place.frame).data() + place.offset);
+}
 
 inline u64* Delivery::shared_word(usize offset) {
     // SAFETY: the page is the hypervisor's own and shown to the guest; the callers' offsets are

@@ -121,7 +121,7 @@ Outcome register_vcpu_info(Call& call) {
                 call.domain.memory().bytes(where->frame).subspan(where->offset, sizeof(vcpu_info));
             std::copy(old.begin(), old.end(), now.begin());
         }
-        own.info = where;
+        set_info(call.domain, own, *where);
         publish_time(call.abi, call.domain, call.state, own);
         return true;
     });

@@ -43,8 +43,9 @@ Status<SetUpError> XenAbi::set_up(domain::Domain& domain, DomainState& state, Ta
     shared->wc_sec = static_cast<u32>(machine_.boot_time_seconds());
     shared->wc_sec_hi = static_cast<u32>(machine_.boot_time_seconds() >> 32);
     for (u16 i = 0; i < std::min<usize>(XEN_LEGACY_MAX_VCPUS, state.vcpus.size()); ++i)
-        state.vcpus[i].info =
-            SharedPlace{state.shared_info, static_cast<u16>(i * sizeof(vcpu_info)), false};
+        set_info(domain,
+                 state.vcpus[i],
+                 SharedPlace{state.shared_info, static_cast<u16>(i * sizeof(vcpu_info)), false});
     domain.set_abi_state(&state);
     state.delivery.attach(domain, domain.memory().bytes(state.shared_info));
     state.events.with([&](events::Channels& channels) {
@@ -61,6 +62,7 @@ bool XenAbi::let_go(domain::Domain& domain) {
     if (!close_ports(*this, domain, EndOfPorts::teardown))
         return false;
     for (VcpuState& vcpu : state.vcpus) {
+        vcpu.info_at = nullptr;
         unshare(*this, vcpu.info);
         unshare(*this, vcpu.time);
     }

@@ -22,7 +22,8 @@ using events::SharedPlace;
 
 struct VcpuState {
     std::optional<SharedPlace>
-        info; ///< vcpu_info; none until the guest has shown or registered one
+        info;             ///< vcpu_info; none until the guest has shown or registered one
+    vcpu_info* info_at{}; ///< the same, mapped; every event goes there
     std::optional<GuestVirtual> runstate; ///< where the guest wants its run-state
     std::optional<SharedPlace> time;      ///< a second copy of vcpu_info's time
     std::optional<Vector> upcall_vector;  ///< HVMOP_set_evtchn_upcall_vector
