@@ -87,7 +87,8 @@ std::optional<Flaw> mismatch(std::string_view whose,
     return std::nullopt;
 }
 
-std::optional<Flaw> flaw_of_firmware(const LaunchFacts& facts) {
+// Each replays a log into PCRs of its own: two such frames in one would be too large.
+[[gnu::noinline]] std::optional<Flaw> flaw_of_firmware(const LaunchFacts& facts) {
     if (!facts.firmware_log)
         return Flaw{Unmeasured::no_log,
                     Text{"the loader handed over no event log: it measures nothing"}};
@@ -104,7 +105,7 @@ std::optional<Flaw> flaw_of_firmware(const LaunchFacts& facts) {
     return std::nullopt;
 }
 
-std::optional<Flaw> flaw_of_dynamic_launch(const LaunchFacts& facts) {
+[[gnu::noinline]] std::optional<Flaw> flaw_of_dynamic_launch(const LaunchFacts& facts) {
     if (facts.dynamic.problem)
         return Flaw{Unmeasured::no_dynamic_launch, *facts.dynamic.problem};
     Sha256Digest never{};
